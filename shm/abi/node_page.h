@@ -1,0 +1,135 @@
+/* The node page: what a program in a node is told about itself, read-only, at the start of its window.
+ *
+ * Finding it: in a node, the auxiliary vector has an entry of type AT_DIVISI whose value is the address of the node
+ * page; natively, the environment variable DIVISI_NATIVE lists the pieces of the window to be mapped one after another:
+ * "FD:OFFSET+SIZE" followed by "r" or "w", separated by commas, decimal numbers. The rest of the window follows the
+ * node page; every offset is in bytes from the first byte of the node page, so that a window can be mapped anywhere.
+ *
+ *   offset  size  content
+ *   0x00     8    magic: "DIVISInp"
+ *   0x08     4    version: DIVISI_ABI_VERSION
+ *   0x0c     4    page_bytes: size of the node page (whole pages, the table of peers included)
+ *   0x10     8    window_bytes: size of the whole window
+ *   0x18     4    node: the first (or only) node of this rank
+ *   0x1c     4    nodes: nodes of the topology
+ *   0x20     4    rank of this program in its job
+ *   0x24     4    ranks of the job
+ *   0x28     4    own_nodes: nodes this rank has for its threads (1 in message-passing mode)
+ *   0x2c     4    mode: DIVISI_ABI_MODE_*
+ *   0x30     4    backend: DIVISI_ABI_BACKEND_*
+ *   0x34     4    flags: DIVISI_ABI_FLAG_*
+ *   0x38     4    pu: the PU of this rank, as the kernel numbers it
+ *   0x3c     4    pu_ranks: ranks of this job on that PU, this one included
+ *   0x40     4    ring_bytes: size of every ring
+ *   0x44     4    spin_ns: how long to look for a peer on another PU before sleeping
+ *   0x48     8    shared_offset of the shared region; 0: there is none
+ *   0x50     8    shared_bytes
+ *   0x58     8    tsc_khz: ticks of RDTSC a millisecond; 0: unknown
+ *   0x60     4    peers_offset: where the table of peers begins
+ *   0x64     4    peer_bytes: size of an entry
+ *   0x68    64    name of the topology, ended by zero
+ *   0xa8    88    zero
+ *   0x100         peers[ranks]
+ *
+ * An entry of the table, indexed by rank:
+ *
+ *   0x00     8    out_offset: the ring this rank writes and the peer reads; 0: no link
+ *   0x08     8    in_offset: the ring the peer writes and this rank reads; 0: no link
+ *   0x10     4    node: the peer's (first) node
+ *   0x14     4    pu: the peer's PU
+ *   0x18     4    parent: the rank above the peer in a breadth-first tree over the job's links from rank 0, the same
+ *                 tree for all; DIVISI_NO_RANK for rank 0 and for ranks that no path leads to
+ *   0x1c     4    gone: 1 when the peer has ended; the one word that changes while the job runs, by the host's hand
+ */
+#ifndef DIVISI_SHM_ABI_NODE_PAGE_H
+#define DIVISI_SHM_ABI_NODE_PAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ring.h"
+
+#define AT_DIVISI 0x44495649ul
+#define DIVISI_NATIVE_VARIABLE "DIVISI_NATIVE"
+#define DIVISI_NODE_PAGE_MAGIC 0x706e495349564944ull /* "DIVISInp", little-endian */
+#define DIVISI_ABI_VERSION 1u
+#define DIVISI_MAX_NODES 1024u
+#define DIVISI_NO_RANK 0xffffffffu
+#define DIVISI_NAME_BYTES 64u
+#define DIVISI_PAGE_BYTES 4096u
+
+#define DIVISI_ABI_MODE_SHARED_MEMORY 1u
+#define DIVISI_ABI_MODE_MESSAGE_PASSING 2u
+
+#define DIVISI_ABI_BACKEND_NATIVE 0u
+#define DIVISI_ABI_BACKEND_KVM 1u
+#define DIVISI_ABI_BACKEND_DIRECT 2u
+
+#define DIVISI_ABI_FLAG_FULL 1u      /* every two ranks of the job share a link */
+#define DIVISI_ABI_FLAG_CONNECTED 2u /* a path of links leads from every rank to every other */
+#define DIVISI_ABI_FLAG_OWN_PUS 4u   /* no two ranks of the job share a PU */
+
+/* The ELF note that libdivisi leaves in a program: section .note.divisi, owner "divisi", this type, and a descriptor of
+ * four bytes, DIVISI_ABI_VERSION. */
+#define DIVISI_NOTE_SECTION ".note.divisi"
+#define DIVISI_NOTE_OWNER "divisi"
+#define DIVISI_NOTE_TYPE 1u
+
+struct divisi_peer {
+    uint64_t out_offset;
+    uint64_t in_offset;
+    uint32_t node;
+    uint32_t pu;
+    uint32_t parent;
+    uint32_t gone;
+};
+
+struct divisi_node_page {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t page_bytes;
+    uint64_t window_bytes;
+    uint32_t node;
+    uint32_t nodes;
+    uint32_t rank;
+    uint32_t ranks;
+    uint32_t own_nodes;
+    uint32_t mode;
+    uint32_t backend;
+    uint32_t flags;
+    uint32_t pu;
+    uint32_t pu_ranks;
+    uint32_t ring_bytes;
+    uint32_t spin_ns;
+    uint64_t shared_offset;
+    uint64_t shared_bytes;
+    uint64_t tsc_khz;
+    uint32_t peers_offset;
+    uint32_t peer_bytes;
+    char name[64];
+    unsigned char zero[88];
+};
+
+DIVISI_ABI_ASSERT(sizeof(struct divisi_peer) == 0x20);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_peer, in_offset) == 0x08);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_peer, node) == 0x10);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_peer, parent) == 0x18);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_peer, gone) == 0x1c);
+DIVISI_ABI_ASSERT(sizeof(struct divisi_node_page) == 0x100);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, window_bytes) == 0x10);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, rank) == 0x20);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, mode) == 0x2c);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, pu) == 0x38);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, ring_bytes) == 0x40);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, shared_offset) == 0x48);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, tsc_khz) == 0x58);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, peers_offset) == 0x60);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, name) == 0x68);
+
+/* The size of a node page that can name `ranks` ranks: whole pages. */
+static inline uint32_t divisi_node_page_bytes(uint32_t ranks) {
+    const uint32_t bytes = (uint32_t)sizeof(struct divisi_node_page) + ranks * (uint32_t)sizeof(struct divisi_peer);
+    return (bytes + DIVISI_PAGE_BYTES - 1u) / DIVISI_PAGE_BYTES * DIVISI_PAGE_BYTES;
+}
+
+#endif

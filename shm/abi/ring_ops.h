@@ -1,0 +1,333 @@
+/* What the two ends of a ring do: freestanding, for guests, the VMM and host processes alike.
+ *
+ * A `divisi_tx` (producer) and a `divisi_rx` (consumer) are private memory of their end. Nothing here waits, sleeps or
+ * calls the system: an operation that cannot go on says DIVISI_RING_WAIT, and whoever called decides how to wait
+ * (guest/libdivisi/wait.c). After an operation that gave the other end something, `divisi_tx_must_wake` or
+ * `divisi_rx_must_wake` says whether it has to be woken.
+ *
+ * Threads: one at a time an end.
+ * Errors: DIVISI_RING_BROKEN when the other end broke the rules; it stays so. Everything read from the ring is copied
+ * once into private memory and checked there: whatever the other end writes, this end stays within the ring and within
+ *         the buffer it was given, and every call ends.
+ */
+#ifndef DIVISI_SHM_ABI_RING_OPS_H
+#define DIVISI_SHM_ABI_RING_OPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ring.h"
+
+#define DIVISI_RING_OK 0
+#define DIVISI_RING_WAIT 1
+#define DIVISI_RING_BROKEN 2
+
+/* Pieces of a large message: large enough that a piece's price (a slot, a fence) vanishes, small enough that the
+ * consumer starts early and that both ends stay in their caches. A quarter of the bulk area where that is less. */
+#define DIVISI_PIECE_MAX_BYTES 16384u
+
+typedef uint64_t __attribute__((may_alias)) divisi_word;
+
+struct divisi_tx {
+    struct divisi_ring* ring;
+    struct divisi_slot* slots;
+    unsigned char* bulk;
+    uint32_t slot_count;
+    uint32_t bulk_bytes;
+    uint32_t piece_bytes;
+    uint32_t next;       /* the slot to be written next */
+    uint32_t lap;        /* and its sequence */
+    uint32_t free_slots; /* as last known */
+    uint32_t bulk_at;    /* where the next piece goes */
+    uint32_t free_bulk;  /* as last known */
+    uint64_t sent_slots;
+    uint64_t sent_bulk;
+    uint64_t left; /* bytes of a begun large message that are still to be pushed */
+    uint32_t broken;
+};
+
+struct divisi_rx {
+    struct divisi_ring* ring;
+    struct divisi_slot* slots;
+    unsigned char* bulk;
+    uint32_t slot_count;
+    uint32_t bulk_bytes;
+    uint32_t publish_every; /* slots */
+    uint32_t next;
+    uint32_t lap;
+    uint32_t bulk_at;
+    uint64_t taken_slots;
+    uint64_t taken_bulk;
+    uint32_t unpublished;
+    uint32_t broken;
+    /* The message at the head, once it was seen: checked copies. */
+    uint32_t kind;  /* 0: none yet */
+    uint32_t piece; /* bytes of it that lie ready in its present slot or in the bulk area; 0: its next slot is due */
+    uint64_t tag;
+    uint64_t length; /* of the whole message */
+    uint64_t left;   /* bytes that are still to be taken */
+};
+
+/* `base` is the ring's first byte, `ring_bytes` a valid size. The ring is fresh (zeros, or a producer that began). */
+static inline void divisi_tx_init(struct divisi_tx* tx, void* base, uint32_t ring_bytes) {
+    __builtin_memset(tx, 0, sizeof *tx);
+    tx->ring = (struct divisi_ring*)base;
+    tx->slots = (struct divisi_slot*)((unsigned char*)base + DIVISI_RING_SLOTS_OFFSET);
+    tx->bulk = (unsigned char*)base + divisi_ring_slot_area(ring_bytes);
+    tx->slot_count = divisi_ring_slots(ring_bytes);
+    tx->bulk_bytes = divisi_ring_bulk_bytes(ring_bytes);
+    tx->piece_bytes = tx->bulk_bytes / 4u / DIVISI_LINE_BYTES * DIVISI_LINE_BYTES;
+    if (tx->piece_bytes > DIVISI_PIECE_MAX_BYTES) tx->piece_bytes = DIVISI_PIECE_MAX_BYTES;
+    tx->lap = 1;
+    tx->free_slots = tx->slot_count;
+    tx->free_bulk = tx->bulk_bytes;
+}
+
+static inline void divisi_rx_init(struct divisi_rx* rx, void* base, uint32_t ring_bytes) {
+    __builtin_memset(rx, 0, sizeof *rx);
+    rx->ring = (struct divisi_ring*)base;
+    rx->slots = (struct divisi_slot*)((unsigned char*)base + DIVISI_RING_SLOTS_OFFSET);
+    rx->bulk = (unsigned char*)base + divisi_ring_slot_area(ring_bytes);
+    rx->slot_count = divisi_ring_slots(ring_bytes);
+    rx->bulk_bytes = divisi_ring_bulk_bytes(ring_bytes);
+    rx->publish_every = rx->slot_count / 4u;
+    rx->lap = 1;
+}
+
+/* Stores before are visible to the other end before loads after are done: the one order x86 does not keep by itself. */
+static inline void divisi_full_fence(void) {
+    __asm__ __volatile__("lock orl $0, (%%rsp)" ::: "memory", "cc");
+}
+
+static inline uint32_t divisi_round_to_lines(uint32_t bytes) {
+    return (bytes + DIVISI_LINE_BYTES - 1u) / DIVISI_LINE_BYTES * DIVISI_LINE_BYTES;
+}
+
+/* Copies 0 … 48 bytes without a call: overlapping words from both ends. */
+static inline void divisi_copy_small(unsigned char* to, const unsigned char* from, uint32_t bytes) {
+    if (bytes >= 16u) {
+        unsigned char first[16], last[16], middle[16];
+        __builtin_memcpy(first, from, 16);
+        __builtin_memcpy(last, from + bytes - 16u, 16);
+        if (bytes > 32u) {
+            __builtin_memcpy(middle, from + 16, 16);
+            __builtin_memcpy(to + 16, middle, 16);
+        }
+        __builtin_memcpy(to, first, 16);
+        __builtin_memcpy(to + bytes - 16u, last, 16);
+    } else if (bytes >= 8u) {
+        uint64_t first, last;
+        __builtin_memcpy(&first, from, 8);
+        __builtin_memcpy(&last, from + bytes - 8u, 8);
+        __builtin_memcpy(to, &first, 8);
+        __builtin_memcpy(to + bytes - 8u, &last, 8);
+    } else if (bytes >= 4u) {
+        uint32_t first, last;
+        __builtin_memcpy(&first, from, 4);
+        __builtin_memcpy(&last, from + bytes - 4u, 4);
+        __builtin_memcpy(to, &first, 4);
+        __builtin_memcpy(to + bytes - 4u, &last, 4);
+    } else {
+        for (uint32_t i = 0; i < bytes; ++i) to[i] = from[i];
+    }
+}
+
+/* ---- producer ---- */
+
+/* Looks again how far the consumer is.
+ * SAFETY: the counters are the consumer's to forge. They are taken only where they move forward and not past what was
+ * sent, so free_slots and free_bulk never exceed the ring. */
+static inline int divisi_tx_refresh(struct divisi_tx* tx) {
+    if (tx->broken != 0) return DIVISI_RING_BROKEN;
+    /* ORDER: acquire: the consumer's reads of what it gave back happened before our writing over it. */
+    const uint64_t slots = __atomic_load_n(&tx->ring->consumed_slots, __ATOMIC_ACQUIRE);
+    const uint64_t bulk = __atomic_load_n(&tx->ring->consumed_bulk, __ATOMIC_ACQUIRE);
+    const uint64_t slots_out = tx->sent_slots - slots;
+    const uint64_t bulk_out = tx->sent_bulk - bulk;
+    if (slots_out > tx->slot_count - tx->free_slots || bulk_out > tx->bulk_bytes - tx->free_bulk ||
+        bulk % DIVISI_LINE_BYTES != 0) {
+        tx->broken = 1;
+        return DIVISI_RING_BROKEN;
+    }
+    tx->free_slots = tx->slot_count - (uint32_t)slots_out;
+    tx->free_bulk = tx->bulk_bytes - (uint32_t)bulk_out;
+    return DIVISI_RING_OK;
+}
+
+static inline void divisi_tx_publish(struct divisi_tx* tx, uint32_t kind, uint32_t used) {
+    struct divisi_slot* const slot = tx->slots + tx->next;
+    const uint64_t head = (uint64_t)tx->lap | (uint64_t)kind << 32 | (uint64_t)used << 48;
+    /* ORDER: release: tag, payload and bulk are there before the sequence says so. */
+    __atomic_store_n((divisi_word*)(void*)slot, head, __ATOMIC_RELEASE);
+    --tx->free_slots;
+    ++tx->sent_slots;
+    if (++tx->next == tx->slot_count) {
+        tx->next = 0;
+        ++tx->lap;
+    }
+}
+
+/* Sends at most 48 bytes, whole or (DIVISI_RING_WAIT) not at all. No large message may be under way. */
+static inline int divisi_tx_small(struct divisi_tx* tx, uint64_t tag, const void* data, uint32_t bytes) {
+    if (tx->free_slots == 0u) {
+        if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return DIVISI_RING_BROKEN;
+        if (tx->free_slots == 0u) return DIVISI_RING_WAIT;
+    }
+    struct divisi_slot* const slot = tx->slots + tx->next;
+    slot->tag = tag;
+    divisi_copy_small(slot->payload, (const unsigned char*)data, bytes);
+    divisi_tx_publish(tx, DIVISI_SLOT_SMALL, bytes);
+    return DIVISI_RING_OK;
+}
+
+static inline void divisi_tx_fill_bulk(struct divisi_tx* tx, const unsigned char* data, uint32_t bytes) {
+    const uint32_t room = tx->bulk_bytes - tx->bulk_at;
+    const uint32_t first = bytes < room ? bytes : room;
+    const uint32_t taken = divisi_round_to_lines(bytes);
+    __builtin_memcpy(tx->bulk + tx->bulk_at, data, first);
+    if (bytes > first) __builtin_memcpy(tx->bulk, data + first, bytes - first);
+    tx->bulk_at += taken;
+    if (tx->bulk_at >= tx->bulk_bytes) tx->bulk_at -= tx->bulk_bytes;
+    tx->free_bulk -= taken;
+    tx->sent_bulk += taken;
+}
+
+/* Pushes one piece of a large message of `length` bytes (more than none); `data` is the whole message. The first call
+ * begins it (tx->left is 0 then); it is over when tx->left is 0 again. DIVISI_RING_WAIT: no room for a piece now. */
+static inline int divisi_tx_large(struct divisi_tx* tx, uint64_t tag, const void* data, uint64_t length) {
+    const uint64_t left = tx->left == 0u ? length : tx->left;
+    const uint32_t piece = left < tx->piece_bytes ? (uint32_t)left : tx->piece_bytes;
+    if (tx->free_slots == 0u || tx->free_bulk < divisi_round_to_lines(piece)) {
+        if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return DIVISI_RING_BROKEN;
+        if (tx->free_slots == 0u || tx->free_bulk < divisi_round_to_lines(piece)) return DIVISI_RING_WAIT;
+    }
+    struct divisi_slot* const slot = tx->slots + tx->next;
+    const uint64_t fields[2] = {left, piece};
+    slot->tag = tag;
+    __builtin_memcpy(slot->payload, fields, sizeof fields);
+    divisi_tx_fill_bulk(tx, (const unsigned char*)data + (length - left), piece);
+    divisi_tx_publish(tx, tx->left == 0u ? DIVISI_SLOT_LARGE : DIVISI_SLOT_MORE, sizeof fields);
+    tx->left = left - piece;
+    return DIVISI_RING_OK;
+}
+
+/* Whether a large message of `length` bytes would go without waiting. */
+static inline int divisi_tx_large_fits(struct divisi_tx* tx, uint64_t length) {
+    if (tx->left != 0u || length > tx->bulk_bytes) return 0;
+    const uint32_t pieces = ((uint32_t)length + tx->piece_bytes - 1u) / tx->piece_bytes;
+    const uint32_t bytes = divisi_round_to_lines((uint32_t)length);
+    if (tx->free_slots >= pieces && tx->free_bulk >= bytes) return 1;
+    if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return 0;
+    return tx->free_slots >= pieces && tx->free_bulk >= bytes;
+}
+
+/* Tells the consumer that this end reached its `count`th barrier. */
+static inline void divisi_tx_signal(struct divisi_tx* tx, uint32_t count) {
+    __atomic_store_n(&tx->ring->signal, count, __ATOMIC_RELEASE);
+}
+
+/* To be asked after what was sent: 1 when the consumer sleeps. The caller then clears data_sleep and wakes its futex.
+ * ORDER: the fence puts the slot before this look at data_sleep; the consumer sets data_sleep, fences, and then looks
+ * at the slot once more before it sleeps. One of the two sees the other (docs/models/channel.pml). */
+static inline int divisi_tx_must_wake(const struct divisi_tx* tx) {
+    divisi_full_fence();
+    return __atomic_load_n(&tx->ring->data_sleep, __ATOMIC_RELAXED) != 0u;
+}
+
+/* ---- consumer ---- */
+
+/* Checks the slot that came and takes over what it says.
+ * SAFETY: every field was read once, into registers; lengths are bounded by the slot, the bulk area and the message,
+ * and the kind must be the one that can stand here. */
+static inline int divisi_rx_accept(struct divisi_rx* rx, uint64_t head, const struct divisi_slot* slot) {
+    const uint32_t kind = (uint32_t)(head >> 32) & 0xffu;
+    const uint32_t zero = (uint32_t)(head >> 40) & 0xffu;
+    const uint32_t used = (uint32_t)(head >> 48);
+    uint64_t fields[2] = {0, 0};
+    if (zero != 0u) return DIVISI_RING_BROKEN;
+    if (kind == DIVISI_SLOT_SMALL && rx->kind == 0u && used <= DIVISI_SLOT_PAYLOAD_BYTES) {
+        rx->length = rx->left = rx->piece = used;
+    } else if ((kind == DIVISI_SLOT_LARGE && rx->kind == 0u) || (kind == DIVISI_SLOT_MORE && rx->kind != 0u)) {
+        __builtin_memcpy(fields, slot->payload, sizeof fields);
+        __asm__ __volatile__("" : "+m"(fields)); /* the copies are what is checked and used from here on */
+        if (used != sizeof fields || fields[1] == 0u || fields[1] > fields[0] || fields[1] > rx->bulk_bytes ||
+            fields[0] > (uint64_t)INT64_MAX)
+            return DIVISI_RING_BROKEN;
+        if (kind == DIVISI_SLOT_LARGE) rx->length = rx->left = fields[0];
+        if (fields[0] != rx->left) return DIVISI_RING_BROKEN;
+        rx->piece = (uint32_t)fields[1];
+    } else {
+        return DIVISI_RING_BROKEN;
+    }
+    if (kind != DIVISI_SLOT_MORE) {
+        rx->kind = kind;
+        rx->tag = *(const volatile uint64_t*)&slot->tag;
+    }
+    return DIVISI_RING_OK;
+}
+
+/* Looks for a message, or for the next piece of the one under way. DIVISI_RING_OK: rx->tag, length and left tell. */
+static inline int divisi_rx_peek(struct divisi_rx* rx) {
+    if (rx->kind == DIVISI_SLOT_SMALL || rx->piece != 0u) return DIVISI_RING_OK;
+    if (rx->broken != 0u) return DIVISI_RING_BROKEN;
+    const struct divisi_slot* const slot = rx->slots + rx->next;
+    /* ORDER: acquire: what the sequence announces is there when we read it. */
+    const uint64_t head = __atomic_load_n((const divisi_word*)(const void*)slot, __ATOMIC_ACQUIRE);
+    if ((uint32_t)head == rx->lap - 1u) return DIVISI_RING_WAIT;
+    if ((uint32_t)head == rx->lap && divisi_rx_accept(rx, head, slot) == DIVISI_RING_OK) return DIVISI_RING_OK;
+    rx->broken = 1;
+    return DIVISI_RING_BROKEN;
+}
+
+/* Gives the present slot back; tells the producer now and then, and at once when `now`. */
+static inline void divisi_rx_release(struct divisi_rx* rx, int now) {
+    ++rx->taken_slots;
+    ++rx->unpublished;
+    if (++rx->next == rx->slot_count) {
+        rx->next = 0;
+        ++rx->lap;
+    }
+    if (now || rx->unpublished >= rx->publish_every) {
+        /* ORDER: release: we are done reading before the producer learns that it may write there. */
+        __atomic_store_n(&rx->ring->consumed_bulk, rx->taken_bulk, __ATOMIC_RELEASE);
+        __atomic_store_n(&rx->ring->consumed_slots, rx->taken_slots, __ATOMIC_RELEASE);
+        rx->unpublished = 0;
+    }
+}
+
+static inline void divisi_rx_drain_bulk(struct divisi_rx* rx, unsigned char* to, uint32_t bytes) {
+    const uint32_t room = rx->bulk_bytes - rx->bulk_at;
+    const uint32_t first = bytes < room ? bytes : room;
+    const uint32_t taken = divisi_round_to_lines(bytes);
+    if (to != NULL) {
+        __builtin_memcpy(to, rx->bulk + rx->bulk_at, first);
+        if (bytes > first) __builtin_memcpy(to + first, rx->bulk, bytes - first);
+    }
+    rx->bulk_at = (rx->bulk_at + taken) % rx->bulk_bytes;
+    rx->taken_bulk += taken;
+}
+
+/* Takes what the last successful peek found (the whole small message, or one piece of a large one). `buffer` holds
+ * rx->length bytes, and gets them at their place in the message; NULL discards. The message is over when rx->left is 0.
+ * Yields 1 when the producer was told about space (ask divisi_rx_must_wake then), else 0. */
+static inline int divisi_rx_take(struct divisi_rx* rx, void* buffer) {
+    unsigned char* const to = buffer == NULL ? NULL : (unsigned char*)buffer + (rx->length - rx->left);
+    const int large = rx->kind != DIVISI_SLOT_SMALL;
+    if (large)
+        divisi_rx_drain_bulk(rx, to, rx->piece);
+    else if (to != NULL)
+        divisi_copy_small(to, rx->slots[rx->next].payload, rx->piece);
+    rx->left -= rx->piece;
+    rx->piece = 0;
+    if (rx->left == 0u) rx->kind = 0;
+    divisi_rx_release(rx, large);
+    return rx->unpublished == 0u;
+}
+
+/* ORDER: the mirror of divisi_tx_must_wake: space was announced before this look at space_sleep. */
+static inline int divisi_rx_must_wake(const struct divisi_rx* rx) {
+    divisi_full_fence();
+    return __atomic_load_n(&rx->ring->space_sleep, __ATOMIC_RELAXED) != 0u;
+}
+
+#endif
