@@ -1,0 +1,145 @@
+// The address space of one guest program: which areas are mapped, with what behind them, and how they change.
+//
+// The area map is the authority; the page tables follow it. Frames are taken on first use, in runs that grow with the
+// use of an area, so that few first touches leave the guest. Protection lives in the page tables; taking rights away
+// edits them first and then invalidates the frames' host mapping, upon which the kernel drops what every node's
+// processor cached of them. No node has to be stopped for it.
+//
+// Threads: all members may be called from several threads. The VMM reads and writes the program's memory only by
+// `copy_*`, which hold the map still for the time of one copy.
+// Errors: as the Linux system calls of the same names, a negative errno in the result.
+// Source: mmap(2), mprotect(2), mremap(2), madvise(2), brk(2).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "hv/layout.hpp"
+#include "hv/page_tables.hpp"
+#include "hv/ram.hpp"
+
+namespace divisi::hv {
+
+// What a system call returns: a value, or a negative errno.
+using SysResult = std::int64_t;
+
+// How an access that the processor refused ended.
+enum class FaultOutcome : std::uint8_t { kResolved, kNotMapped, kNoAccess, kPastFile, kOutOfMemory };
+
+enum class Access : std::uint8_t { kRead, kWrite, kExecute };
+
+class AddressSpace {
+public:
+    // Both are lent for its lifetime. `ram` may be shared with other programs. Gives every frame back when it goes.
+    AddressSpace(Ram& ram, PageTables& tables);
+    AddressSpace(const AddressSpace&) = delete;
+    AddressSpace& operator=(const AddressSpace&) = delete;
+    ~AddressSpace();
+
+    // A file whose bytes an area shows, privately: from `offset`, up to `bytes`, zeros beyond.
+    struct FileBacking {
+        std::shared_ptr<const Fd> fd;
+        std::uint64_t offset = 0;
+        std::uint64_t bytes = 0;
+        bool zeros_beyond = false;  // past `bytes`: zeros (program images), or SIGBUS (mapped files)
+        std::string name;
+    };
+
+    SysResult map(Gva hint, std::uint64_t length, int prot, int flags, std::optional<FileBacking> file);
+    SysResult unmap(Gva address, std::uint64_t length);
+    SysResult protect(Gva address, std::uint64_t length, int prot);
+    SysResult remap(Gva old_address, std::uint64_t old_length, std::uint64_t new_length, int flags, Gva new_address);
+    SysResult advise(Gva address, std::uint64_t length, int advice);
+    SysResult set_break(Gva end);
+    SysResult residency(Gva address, std::uint64_t length, Gva vector);
+    // Fixes where the heap starts: above the image.
+    void set_break_start(Gva start);
+
+    // Shows the windows of the page tables' region to the program, at kWindowGva.
+    void map_windows();
+
+    FaultOutcome fault(Gva address, Access access);
+
+    // Copies between the VMM and the program. False (EFAULT) where the program itself could not make the access; what
+    // precedes the bad page may have been copied.
+    bool copy_in(void* to, Gva from, std::size_t bytes);
+    bool copy_out(Gva to, const void* from, std::size_t bytes);
+    bool zero_out(Gva to, std::size_t bytes);
+    // A string without its terminator; nothing where it is not readable or longer than `limit`.
+    std::optional<std::string> copy_string_in(Gva from, std::size_t limit);
+
+    template <typename T>
+    std::optional<T> read(Gva from) {
+        T value;
+        return copy_in(&value, from, sizeof value) ? std::optional<T>(value) : std::nullopt;
+    }
+    template <typename T>
+    bool write(Gva to, const T& value) {
+        return copy_out(to, &value, sizeof value);
+    }
+
+    // Where the word at `address` is in the VMM: for futexes. Valid while the page stays mapped: an operation on it
+    // must be atomic and must tolerate that the page has meanwhile become another of the same program's.
+    // Null where it is not mapped and writable.
+    std::uint32_t* word(Gva address);
+
+    // Text in the form of /proc/self/maps.
+    [[nodiscard]] std::string describe() const;
+    [[nodiscard]] std::uint64_t resident_bytes() const;
+    [[nodiscard]] std::uint64_t mapped_bytes() const;
+
+private:
+    struct Area {
+        Gva end = 0;
+        int prot = 0;
+        bool stack = false;      // grows its runs slowly, is not charged
+        bool noreserve = false;  // not charged
+        bool window = false;
+        std::uint32_t next_run = 16;  // pages to take at the next first touch
+        std::optional<FileBacking> file;
+        const char* label = "";
+
+        [[nodiscard]] bool charged() const;
+        [[nodiscard]] bool merges_with(const Area& next, Gva boundary) const;
+    };
+    using Areas = std::map<Gva, Area>;
+
+    Areas::iterator find(Gva address);
+    // Makes `address` a boundary between areas.
+    void split_at(Gva address);
+    Areas::iterator insert(Gva begin, Area area);
+    void merge_around(Gva begin, Gva end);
+    std::optional<Gva> find_gap(std::uint64_t length, Gva hint) const;
+    [[nodiscard]] bool is_free(Gva begin, Gva end) const;
+    bool charge(std::uint64_t bytes);
+    void uncharge(std::uint64_t bytes) { charged_ -= bytes; }
+
+    void remove(Gva begin, Gva end);
+    void release_frames(Gva begin, Gva end);
+    // After entries of [begin, end) lost rights: no processor keeps the old ones of the frames `changed`.
+    void invalidate(Gva begin, Gva end, const std::vector<FrameRun>& changed);
+    void apply_protection(Gva begin, Gva end, int prot);
+    bool populate(Gva address, Gva area_begin, Area& area, std::uint32_t pages);
+    FaultOutcome fault_locked(Gva address, Access access);
+    // The VMM's pointer to the page, or null; needs the map held.
+    std::byte* reach(Gva address, bool write) const;
+    template <typename Step>
+    bool walk(Gva at, std::size_t bytes, bool write, Step step);
+
+    Ram& ram_;
+    PageTables& tables_;
+    mutable std::shared_mutex mutex_;
+    Areas areas_;
+    std::uint64_t charged_ = 0;
+    Gva break_start_ = 0;
+    Gva break_end_ = 0;
+};
+
+}  // namespace divisi::hv

@@ -1,0 +1,47 @@
+#include "hv/exceptions.hpp"
+
+#include <csignal>
+
+namespace divisi::hv {
+namespace {
+
+constexpr std::uint32_t kErrorWrite = 2, kErrorFetch = 16;
+
+ExceptionSignal page_fault(const Exit& exit, AddressSpace& memory) {
+    const Access access = (exit.error_code & kErrorFetch) != 0   ? Access::kExecute
+                          : (exit.error_code & kErrorWrite) != 0 ? Access::kWrite
+                                                                 : Access::kRead;
+    const char* verb = access == Access::kExecute ? "executing" : access == Access::kWrite ? "writing" : "reading";
+    switch (memory.fault(exit.address, access)) {
+        case FaultOutcome::kResolved: return {};
+        case FaultOutcome::kNoAccess:
+            return {SIGSEGV, SEGV_ACCERR, exit.address, std::string(verb) + " memory that does not allow it"};
+        case FaultOutcome::kPastFile:
+            return {SIGBUS, BUS_ADRERR, exit.address, std::string(verb) + " behind the end of a mapped file"};
+        case FaultOutcome::kOutOfMemory: return {SIGBUS, BUS_ADRERR, exit.address, "the node's memory is used up"};
+        default:
+            return {SIGSEGV, SEGV_MAPERR, exit.address,
+                    exit.address < kPageBytes ? "null pointer" : std::string(verb) + " unmapped memory"};
+    }
+}
+
+}  // namespace
+
+ExceptionSignal signal_of_exception(const Exit& exit, AddressSpace& memory) {
+    switch (exit.vector) {
+        case 0: return {SIGFPE, FPE_INTDIV, 0, "division by zero or overflow"};
+        case 1: return {SIGTRAP, TRAP_TRACE, 0, "debug trap"};
+        case 3: return {SIGTRAP, SI_KERNEL, 0, "breakpoint"};
+        case 4: return {SIGSEGV, SI_KERNEL, 0, "overflow trap"};
+        case 6: return {SIGILL, ILL_ILLOPN, 0, "illegal instruction"};
+        case 12: return {SIGBUS, SI_KERNEL, 0, "stack segment fault"};
+        case 13: return {SIGSEGV, SI_KERNEL, 0, "general protection fault: a privileged instruction or a wild address"};
+        case 14: return page_fault(exit, memory);
+        case 16:
+        case 19: return {SIGFPE, FPE_FLTINV, 0, "floating-point exception"};
+        case 17: return {SIGBUS, BUS_ADRALN, 0, "misaligned access"};
+        default: return {SIGSEGV, SI_KERNEL, 0, "processor exception " + std::to_string(exit.vector)};
+    }
+}
+
+}  // namespace divisi::hv

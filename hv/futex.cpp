@@ -1,0 +1,176 @@
+#include "hv/futex.hpp"
+
+#include <linux/futex.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+
+#include "hv/program.hpp"
+
+namespace divisi::hv {
+namespace {
+
+// SAFETY: futex words lie in guest memory that other processors change at any time; every access is one atomic load
+// or read-modify-write, and no decision is taken twice on the same word.
+std::uint32_t load(const std::uint32_t* word) {
+    return std::atomic_ref(*const_cast<std::uint32_t*>(word)).load(std::memory_order_seq_cst);
+}
+
+std::uint32_t operate(std::uint32_t* word, std::uint32_t operation, std::uint32_t argument) {
+    const std::atomic_ref target(*word);
+    switch (operation) {
+        case FUTEX_OP_SET: return target.exchange(argument);
+        case FUTEX_OP_ADD: return target.fetch_add(argument);
+        case FUTEX_OP_OR: return target.fetch_or(argument);
+        case FUTEX_OP_ANDN: return target.fetch_and(~argument);
+        default: return target.fetch_xor(argument);
+    }
+}
+
+bool compare(std::uint32_t comparison, std::uint32_t value, std::uint32_t argument) {
+    const auto left = static_cast<std::int32_t>(value);
+    const auto right = static_cast<std::int32_t>(argument);
+    switch (comparison) {
+        case FUTEX_OP_CMP_EQ: return left == right;
+        case FUTEX_OP_CMP_NE: return left != right;
+        case FUTEX_OP_CMP_LT: return left < right;
+        case FUTEX_OP_CMP_LE: return left <= right;
+        case FUTEX_OP_CMP_GT: return left > right;
+        default: return left >= right;
+    }
+}
+
+// A 12-bit field, signed.
+std::uint32_t field(std::uint32_t encoded, unsigned shift) {
+    return static_cast<std::uint32_t>(static_cast<std::int32_t>(encoded << (20U - shift)) >> 20);
+}
+
+}  // namespace
+
+SysResult FutexTable::wait(Thread& thread, const std::vector<Word>& words, std::uint32_t bitset,
+                           std::optional<Timers::Clock::time_point> deadline) {
+    const std::lock_guard lock(mutex_);
+    for (const Word& word : words) {
+        if (load(word.host) != word.expected) return -EAGAIN;
+    }
+    Wait wait;
+    wait.ticket = thread.program.scheduler().prepare(thread, false);
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        wait.keys.push_back(words[i].key);
+        queues_[words[i].key].push_back({&thread, bitset, static_cast<std::int64_t>(i)});
+    }
+    if (deadline)
+        wait.timer = timers_.at(*deadline, [this, &thread, ticket = wait.ticket] { timed_out(thread, ticket); });
+    waits_.insert_or_assign(&thread, std::move(wait));
+    return 0;
+}
+
+void FutexTable::finish(Thread& thread, std::int64_t result) {
+    const auto found = waits_.find(&thread);
+    if (found == waits_.end()) return;
+    for (const Key& key : found->second.keys) {
+        const auto queue = queues_.find(key);
+        if (queue == queues_.end()) continue;
+        queue->second.remove_if([&thread](const Waiter& waiter) { return waiter.thread == &thread; });
+        if (queue->second.empty()) queues_.erase(queue);
+    }
+    if (found->second.timer) timers_.cancel(*found->second.timer);
+    const std::uint64_t ticket = found->second.ticket;
+    waits_.erase(found);
+    thread.program.scheduler().wake(thread, ticket, result);
+}
+
+void FutexTable::timed_out(Thread& thread, std::uint64_t ticket) {
+    const std::lock_guard lock(mutex_);
+    // The ticket tells this wait from a later one of the same thread (or of another at the same address).
+    const auto found = waits_.find(&thread);
+    if (found != waits_.end() && found->second.ticket == ticket) finish(thread, -ETIMEDOUT);
+}
+
+void FutexTable::interrupt(Thread& thread, std::int64_t result) {
+    const std::lock_guard lock(mutex_);
+    finish(thread, result);
+}
+
+void FutexTable::wake_windows() {
+    const std::lock_guard lock(mutex_);
+    std::vector<Thread*> waiting;
+    for (const auto& [thread, wait] : waits_) {
+        if (wait.keys.front().window) waiting.push_back(thread);
+    }
+    for (Thread* thread : waiting) finish(*thread, 0);
+}
+
+void FutexTable::forget(const Program& program) {
+    const std::lock_guard lock(mutex_);
+    for (auto queue = queues_.begin(); queue != queues_.end();) {
+        queue->second.remove_if([&program](const Waiter& waiter) { return &waiter.thread->program == &program; });
+        queue = queue->second.empty() ? queues_.erase(queue) : std::next(queue);
+    }
+    for (auto wait = waits_.begin(); wait != waits_.end();) {
+        if (&wait->first->program != &program) {
+            ++wait;
+            continue;
+        }
+        if (wait->second.timer) timers_.cancel(*wait->second.timer);
+        wait = waits_.erase(wait);
+    }
+}
+
+SysResult FutexTable::wake_locked(const Key& key, std::uint32_t count, std::uint32_t bitset) {
+    SysResult woken = 0;
+    while (woken < static_cast<SysResult>(count)) {
+        const auto queue = queues_.find(key);
+        if (queue == queues_.end()) break;
+        const auto waiter = std::find_if(queue->second.begin(), queue->second.end(),
+                                         [bitset](const Waiter& item) { return (item.bitset & bitset) != 0; });
+        if (waiter == queue->second.end()) break;
+        finish(*waiter->thread, waiter->index);
+        ++woken;
+    }
+    return woken;
+}
+
+SysResult FutexTable::wake(Key key, std::uint32_t count, std::uint32_t bitset) {
+    const std::lock_guard lock(mutex_);
+    return wake_locked(key, count, bitset);
+}
+
+SysResult FutexTable::requeue(Key from, Key to, std::uint32_t wake_count, std::uint32_t move_count,
+                              std::optional<Word> check) {
+    const std::lock_guard lock(mutex_);
+    if (check && load(check->host) != check->expected) return -EAGAIN;
+    const SysResult woken = wake_locked(from, wake_count, ~0U);
+    SysResult moved = 0;
+    const auto source = queues_.find(from);
+    if (source != queues_.end() && from != to) {
+        Queue& target = queues_[to];
+        while (!source->second.empty() && moved < static_cast<SysResult>(move_count)) {
+            const Waiter waiter = source->second.front();
+            source->second.pop_front();
+            target.push_back(waiter);
+            std::replace(waits_[waiter.thread].keys.begin(), waits_[waiter.thread].keys.end(), from, to);
+            ++moved;
+        }
+        if (source->second.empty()) queues_.erase(source);
+        if (target.empty()) queues_.erase(to);
+    }
+    return woken + (check ? moved : 0);
+}
+
+SysResult FutexTable::wake_op(Key first, std::uint32_t first_count, Key second, std::uint32_t second_count,
+                              std::uint32_t* target, std::uint32_t operation) {
+    const std::uint32_t kind = (operation >> 28U) & 7U;
+    std::uint32_t argument = field(operation, 12);
+    if (((operation >> 28U) & FUTEX_OP_OPARG_SHIFT) != 0) argument = 1U << (argument & 31U);
+    const std::uint32_t comparison = (operation >> 24U) & 15U;
+    if (kind > FUTEX_OP_XOR || comparison > FUTEX_OP_CMP_GE) return -ENOSYS;
+    const std::lock_guard lock(mutex_);
+    const std::uint32_t old = operate(target, kind, argument);
+    SysResult woken = wake_locked(first, first_count, ~0U);
+    if (compare(comparison, old, field(operation, 0))) woken += wake_locked(second, second_count, ~0U);
+    return woken;
+}
+
+}  // namespace divisi::hv

@@ -1,0 +1,81 @@
+// Futexes of all programs of a VMM: threads that wait on a word.
+//
+// A word of a program's own memory is known by its address there; a word of a window by its place in the memory file
+// behind it, so that programs which share the window meet. Checking the word and queueing are one step under the
+// table's lock, and a wake takes the same lock: a wake that follows a store to the word cannot be lost.
+//
+// Threads: all members may be called from several threads.
+// Source: futex(2), futex_waitv(2).
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "hv/address_space.hpp"
+#include "hv/thread.hpp"
+#include "hv/timers.hpp"
+
+namespace divisi::hv {
+
+class FutexTable {
+public:
+    explicit FutexTable(Timers& timers) : timers_(timers) {}
+
+    struct Key {
+        const void* space = nullptr;
+        std::uint64_t address = 0;
+        bool window = false;
+        auto operator<=>(const Key&) const = default;
+    };
+    struct Word {
+        Key key;
+        const std::uint32_t* host = nullptr;
+        std::uint32_t expected = 0;
+    };
+
+    // Queues the thread on all words, unless one differs from what is expected (-EAGAIN). 0: queued; the thread is
+    // woken with the index of the word, with -ETIMEDOUT, or with -EINTR by `interrupt`.
+    SysResult wait(Thread& thread, const std::vector<Word>& words, std::uint32_t bitset,
+                   std::optional<Timers::Clock::time_point> deadline);
+    // Wakes up to `count`; returns how many.
+    SysResult wake(Key key, std::uint32_t count, std::uint32_t bitset);
+    // FUTEX_REQUEUE and FUTEX_CMP_REQUEUE (with `check`).
+    SysResult requeue(Key from, Key to, std::uint32_t wake_count, std::uint32_t move_count, std::optional<Word> check);
+    // FUTEX_WAKE_OP; `target` is the word that is operated on.
+    SysResult wake_op(Key first, std::uint32_t first_count, Key second, std::uint32_t second_count,
+                      std::uint32_t* target, std::uint32_t operation);
+    // Forgets the thread, if it waits; it is woken with `result`.
+    void interrupt(Thread& thread, std::int64_t result);
+    // Wakes all that wait on words of windows: something happened that they may have to see (a rank has ended).
+    void wake_windows();
+    // Forgets all threads of a program that is over, without waking them.
+    void forget(const Program& program);
+
+private:
+    struct Waiter {
+        Thread* thread;
+        std::uint32_t bitset;
+        std::int64_t index;  // of the word, as the wake's result
+    };
+    using Queue = std::list<Waiter>;
+    struct Wait {
+        std::vector<Key> keys;
+        std::optional<Timers::Id> timer;
+        std::uint64_t ticket = 0;
+    };
+
+    void timed_out(Thread& thread, std::uint64_t ticket);
+    void finish(Thread& thread, std::int64_t result);
+    SysResult wake_locked(const Key& key, std::uint32_t count, std::uint32_t bitset);
+
+    Timers& timers_;
+    std::mutex mutex_;
+    std::map<Key, Queue> queues_;
+    std::map<Thread*, Wait> waits_;
+};
+
+}  // namespace divisi::hv

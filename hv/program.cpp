@@ -1,0 +1,393 @@
+#include "hv/program.hpp"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "hv/blocking_calls.hpp"
+#include "hv/exceptions.hpp"
+#include "hv/loader.hpp"
+#include "hv/syscalls/call.hpp"
+
+namespace divisi::hv {
+namespace {
+
+// All windows of a topology come from descriptors that live as long as it: the number stands for the file.
+const void* window_identity(int fd) {
+    return reinterpret_cast<const void*>(static_cast<std::uintptr_t>(fd) + 1);  // NOLINT: an identity, never followed
+}
+
+// A node's processor is among a program's for as long as this lives.
+class Presence {
+public:
+    Presence(std::mutex& mutex, std::vector<const Vcpu*>& vcpus, const Vcpu& vcpu)
+        : mutex_(mutex), vcpus_(vcpus), vcpu_(vcpu) {
+        const std::lock_guard lock(mutex_);
+        vcpus_.push_back(&vcpu_);
+    }
+    Presence(const Presence&) = delete;
+    Presence& operator=(const Presence&) = delete;
+    ~Presence() {
+        const std::lock_guard lock(mutex_);
+        std::erase(vcpus_, &vcpu_);
+    }
+
+private:
+    std::mutex& mutex_;
+    std::vector<const Vcpu*>& vcpus_;
+    const Vcpu& vcpu_;
+};
+
+}  // namespace
+
+Program::Program(ProgramSpec spec, Services services)
+    : spec_(std::move(spec)),
+      services_(services),
+      memory_(*spec_.ram, *spec_.tables),
+      scheduler_(static_cast<unsigned>(spec_.nodes.size()), services.timers, spec_.kick),
+      sleepers_(scheduler_),
+      alarm_(services.timers,
+             [this] {
+                 SignalInfo info;
+                 info.signo = SIGALRM;
+                 info.code = SI_KERNEL;
+                 send_signal(info);
+             }),
+      last_tid_(spec_.pid - 1) {
+    if (spec_.clock != nullptr) clock_hold_.emplace(*spec_.clock, services_.timers);
+    files_.put(0, spec_.standard_input, false);
+    files_.put(1, spec_.standard_output, false);
+    files_.put(2, spec_.standard_error, false);
+}
+
+Program::~Program() {
+    scheduler_.close();
+    alarm_.set({});
+    services_.futexes.forget(*this);
+    services_.blocking.cancel_all(*this);
+}
+
+Result<std::unique_ptr<Program>> Program::create(ProgramSpec spec, Services services) {
+    std::unique_ptr<Program> program(new Program(std::move(spec), services));
+    DIVISI_TRY(program->load());
+    return program;
+}
+
+ViewFolder Program::working_folder() const {
+    const std::lock_guard lock(folder_mutex_);
+    return working_folder_;
+}
+
+void Program::set_working_folder(ViewFolder folder) {
+    const std::lock_guard lock(folder_mutex_);
+    working_folder_ = std::move(folder);
+}
+
+Result<void> Program::load() {
+    DIVISI_TRY_ASSIGN(view_, FileView::create(std::move(spec_.working_folder), spec_.working_path));
+    working_folder_ = view_->working_folder();
+    DIVISI_TRY_ASSIGN(const LoadedImage loaded, load_image(*this));
+    const std::lock_guard lock(threads_mutex_);
+    auto thread = std::make_shared<Thread>(++last_tid_, *this);
+    thread->context.regs.rip = loaded.entry;
+    thread->context.regs.rsp = loaded.stack_pointer;
+    thread->name.set(spec_.image.path.substr(spec_.image.path.rfind('/') + 1));
+    Thread& first = *thread;
+    threads_.emplace(first.tid, std::move(thread));
+    scheduler_.start(first);
+    return {};
+}
+
+Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_t>& exits) {
+    const auto fail = [this](Error error) {
+        finish(255, 0, std::nullopt);
+        return error;
+    };
+    if (auto bound = vcpu.bind(*spec_.ram, *spec_.tables); !bound) return fail(std::move(bound).error());
+    const Presence presence(vcpus_mutex_, vcpus_, vcpu);
+    Thread* resident = nullptr;
+    while (Thread* thread = scheduler_.acquire(cpu)) {
+        if (thread != resident) {
+            if (resident != nullptr) {
+                if (auto saved = vcpu.save(resident->context); !saved) return fail(std::move(saved).error());
+                scheduler_.evicted(*resident);
+            }
+            if (auto loaded = vcpu.load(thread->context); !loaded) return fail(std::move(loaded).error());
+            resident = thread;
+        }
+        if (std::exchange(thread->sched.parked, false)) complete_wait(*thread);
+        bool stays = true;
+        while (stays && !over()) {
+            stays = deliver_signals(*thread, vcpu);
+            if (!stays || over()) break;
+            const Exit exit = vcpu.run(thread->context.regs);
+            exits.fetch_add(1, std::memory_order_relaxed);
+            if (exit.kind == Exit::Kind::kFailure) return fail(exit.failure);
+            if (exit.kind == Exit::Kind::kDestroyed) {
+                FaultReport fault = report(*thread, SIGKILL, 0);
+                fault.detail = exit.failure.operation;
+                terminate(SIGKILL, std::move(fault));
+                break;
+            }
+            stays = handle(*thread, vcpu, exit, cpu);
+        }
+        if (over()) break;
+        if (thread->sched.state == Thread::Scheduling::State::kDead) {
+            reap(*thread);
+            resident = nullptr;
+        } else if (scheduler_.misplaced(*thread) && thread->sched.state == Thread::Scheduling::State::kRunning) {
+            if (auto saved = vcpu.save(thread->context); !saved) return fail(std::move(saved).error());
+            resident = nullptr;
+            scheduler_.migrate(*thread);
+        }
+    }
+    return {};
+}
+
+bool Program::handle(Thread& thread, Vcpu& vcpu, const Exit& exit, unsigned cpu) {
+    switch (exit.kind) {
+        case Exit::Kind::kSyscall: return handle_syscall(thread, vcpu, cpu);
+        case Exit::Kind::kException: handle_exception(thread, vcpu, exit); return true;
+        default: return !scheduler_.misplaced(thread) && !scheduler_.yield(thread, false);
+    }
+}
+
+bool Program::handle_syscall(Thread& thread, Vcpu& vcpu, unsigned cpu) {
+    Registers& regs = thread.context.regs;
+    Call call{*this, thread, vcpu, cpu, regs.rax, {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
+    thread.call_number = call.number;
+    const SyscallEntry* entry = find_syscall(call.number);
+    if (entry == nullptr) {
+        count_unserved(call.number);
+        regs.rax = static_cast<std::uint64_t>(-ENOSYS);
+        return true;
+    }
+    const SysResult result = entry->service(call);
+    if (thread.sched.state == Thread::Scheduling::State::kDead) return false;
+    if (result == kLeavesRegisters) return true;
+    if (result != kWaits) {
+        regs.rax = static_cast<std::uint64_t>(result);
+        if (call.number == 24 /* sched_yield */ && scheduler_.yield(thread, true)) return false;
+        return !scheduler_.misplaced(thread);
+    }
+    // A signal that was posted before the wait was known has interrupted nothing: look again.
+    if (signals_.has(thread, ~thread.blocked | thread.waited_for)) interrupt(thread);
+    if (scheduler_.park(thread)) return false;
+    complete_wait(thread);
+    return true;
+}
+
+void Program::complete_wait(Thread& thread) {
+    SysResult result = thread.sched.wake_result;
+    if (const auto finish_call = std::exchange(thread.on_resume, nullptr)) result = finish_call(result);
+    thread.context.regs.rax = static_cast<std::uint64_t>(result);
+}
+
+void Program::interrupt(Thread& thread) {
+    services_.futexes.interrupt(thread, kRestart);
+    services_.blocking.cancel(thread);
+    scheduler_.interrupt(thread, -EINTR);
+}
+
+bool Program::deliver_signals(Thread& thread, Vcpu& vcpu) {
+    Registers& regs = thread.context.regs;
+    while (signals_.has(thread, ~thread.blocked)) {
+        const auto info = signals_.take(thread, ~thread.blocked);
+        if (!info) break;
+        const SignalAction action = signals_.action(info->signo);
+        if (action.handler == 1) continue;
+        if (action.handler == 0) {
+            if (SignalState::default_action(info->signo) != SignalState::Default::kTerminate) continue;
+            std::optional<FaultReport> fault;
+            if (info->code > 0) fault = report(thread, info->signo, info->address);
+            terminate(info->signo, std::move(fault));
+            return false;
+        }
+        if (static_cast<SysResult>(regs.rax) == kRestart) {
+            if ((action.flags & SA_RESTART) != 0) {
+                regs.rax = thread.call_number;
+                regs.rip -= 2;  // back onto the SYSCALL
+            } else {
+                regs.rax = static_cast<std::uint64_t>(-EINTR);
+            }
+        }
+        if (!vcpu.save(thread.context) || !enter_handler(thread, memory_, action, *info) ||
+            !vcpu.load(thread.context)) {
+            terminate(SIGSEGV, report(thread, SIGSEGV, regs.rsp));
+            return false;
+        }
+        if ((action.flags & SA_RESETHAND) != 0) signals_.set_action(info->signo, {});
+    }
+    if (thread.restore_blocked) {  // sigsuspend that ended without a handler
+        thread.blocked = thread.blocked_before_suspend;
+        thread.restore_blocked = false;
+    }
+    if (static_cast<SysResult>(regs.rax) == kRestart) {
+        regs.rax = thread.call_number;
+        regs.rip -= 2;
+    }
+    return true;
+}
+
+void Program::handle_exception(Thread& thread, Vcpu& /*vcpu*/, const Exit& exit) {
+    const ExceptionSignal signal = signal_of_exception(exit, memory_);
+    if (signal.signo == 0) return;  // a first touch: the page is there now
+    SignalInfo info;
+    info.signo = signal.signo;
+    info.code = signal.code;
+    info.address = signal.address;
+    const SignalAction action = signals_.action(info.signo);
+    const bool masked = (thread.blocked & signal_bit(info.signo)) != 0;
+    if (action.handler <= 1 || masked) {
+        // A fault cannot be ignored or put off: it would only happen again.
+        FaultReport fault = report(thread, info.signo, info.address);
+        fault.detail = signal.detail;
+        terminate(info.signo, std::move(fault));
+        return;
+    }
+    signals_.post(&thread, info);
+}
+
+void Program::send_signal(const SignalInfo& info) {
+    if (!signals_.post(nullptr, info)) return;
+    const std::lock_guard lock(threads_mutex_);
+    for (const auto& [tid, thread] : threads_) {
+        const SignalSet deaf = thread->blocked & ~thread->waited_for;
+        if ((deaf & signal_bit(info.signo)) != 0 && info.signo != SIGKILL) continue;
+        notify(*thread);
+        return;
+    }
+}
+
+void Program::send_thread_signal(Thread& thread, const SignalInfo& info) {
+    if (signals_.post(&thread, info)) notify(thread);
+}
+
+void Program::notify(Thread& thread) {
+    interrupt(thread);
+    if (thread.sched.cpu >= 0) spec_.kick(static_cast<unsigned>(thread.sched.cpu));
+}
+
+FaultReport Program::report(const Thread& thread, int signo, Gva address) const {
+    FaultReport fault;
+    fault.node = node_of(thread);
+    fault.thread = thread.tid - spec_.pid;
+    fault.signo = signo;
+    fault.address = address;
+    fault.rip = thread.context.regs.rip;
+    fault.symbol = symbolize(spec_.image, fault.rip);
+    return fault;
+}
+
+void Program::finish(int code, int signo, std::optional<FaultReport> fault) {
+    {
+        const std::lock_guard lock(outcome_mutex_);
+        if (outcome_) return;
+        outcome_.emplace();
+        outcome_->exit_code = code;
+        outcome_->signo = signo;
+        outcome_->fault = std::move(fault);
+    }
+    over_.store(true, std::memory_order_release);
+    scheduler_.close();
+}
+
+void Program::terminate(int signo, std::optional<FaultReport> fault) {
+    finish(128 + signo, signo, std::move(fault));
+}
+
+void Program::exit_group(int code) {
+    finish(code & 0xff, 0, std::nullopt);
+}
+
+Outcome Program::outcome() const {
+    const std::lock_guard lock(outcome_mutex_);
+    Outcome result = outcome_.value_or(Outcome{});
+    result.unserved = unserved_;
+    return result;
+}
+
+Thread& Program::create_thread(const Thread& creator) {
+    const std::lock_guard lock(threads_mutex_);
+    auto thread = std::make_shared<Thread>(++last_tid_, *this);
+    Thread& created = *thread;
+    created.context = creator.context;
+    created.blocked = creator.blocked;
+    created.name.set(creator.name.get());
+    created.sched.affinity = scheduler_.affinity(creator);
+    threads_.emplace(created.tid, std::move(thread));
+    return created;
+}
+
+std::shared_ptr<Thread> Program::find_thread(int tid) const {
+    const std::lock_guard lock(threads_mutex_);
+    const auto found = threads_.find(tid);
+    return found == threads_.end() ? nullptr : found->second;
+}
+
+std::vector<int> Program::thread_ids() const {
+    const std::lock_guard lock(threads_mutex_);
+    std::vector<int> result;
+    for (const auto& [tid, thread] : threads_) result.push_back(tid);
+    return result;
+}
+
+void Program::exit_thread(Thread& thread, int code) {
+    bool last = false;
+    {
+        const std::lock_guard lock(threads_mutex_);
+        ++exiting_;
+        last = exiting_ == threads_.size();
+    }
+    scheduler_.exit(thread);
+    if (last) exit_group(code);
+}
+
+void Program::reap(Thread& thread) {
+    const std::lock_guard lock(threads_mutex_);
+    threads_.erase(thread.tid);
+    --exiting_;
+}
+
+void Program::count_unserved(std::uint64_t number) {
+    const std::lock_guard lock(outcome_mutex_);
+    // A hostile program has 2^64 numbers to ask for; the report needs only so many.
+    if (unserved_.size() < 256 || unserved_.contains(number)) ++unserved_[number];
+}
+
+std::chrono::nanoseconds Program::time_elsewhere() const {
+    const std::lock_guard lock(vcpus_mutex_);
+    std::chrono::nanoseconds sum{0};
+    for (const Vcpu* vcpu : vcpus_) sum += vcpu->time_elsewhere();
+    return sum;
+}
+
+FutexTable::Key Program::futex_key(Gva address) const {
+    if (address < kWindowGva) return {this, address, false};
+    // A place in a memory file, the same for all programs that share it.
+    Gva at = address - kWindowGva;
+    for (const WindowPiece& piece : spec_.tables->windows()) {
+        if (at < piece.size_bytes) return {window_identity(piece.fd), piece.offset + at, true};
+        at -= piece.size_bytes;
+    }
+    return {this, address, false};
+}
+
+std::string Program::describe_threads() const {
+    const std::lock_guard lock(threads_mutex_);
+    std::string text;
+    for (const auto& [tid, thread] : threads_) {
+        const Gva rip = thread->context.regs.rip;
+        text +=
+            fmt::format("{} node {} rip {:#x} {} {}\n", tid - spec_.pid,
+                        thread->sched.cpu >= 0 ? static_cast<int>(node_of(*thread)) : -1, rip,
+                        symbolize(spec_.image, rip), thread->sched.waiting ? syscall_name(thread->call_number) : "");
+    }
+    return text;
+}
+
+}  // namespace divisi::hv

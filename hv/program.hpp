@@ -1,0 +1,174 @@
+// A guest program: one address space, one file table, threads, and the nodes that are its CPUs. In message-passing
+// mode every rank is a program on one node; in shared-memory mode one program has all nodes.
+//
+// Life: `create` loads the image; then every node's thread calls `run_cpu` once, which returns when the program is
+// over; then the outcome is final. `terminate` ends it from outside.
+// Threads: `terminate`, `send_signal` and the const members may be called from any thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+#include "hv/address_space.hpp"
+#include "hv/elf/image.hpp"
+#include "hv/file_view.hpp"
+#include "hv/files.hpp"
+#include "hv/futex.hpp"
+#include "hv/guest_clock.hpp"
+#include "hv/interval_timer.hpp"
+#include "hv/scheduler.hpp"
+#include "hv/signals.hpp"
+#include "hv/sleepers.hpp"
+#include "hv/thread.hpp"
+#include "hv/timers.hpp"
+#include "hv/vcpu.hpp"
+
+namespace divisi::hv {
+
+class BlockingCalls;
+
+// What a VMM offers to all its programs. Lent for the program's lifetime.
+struct Services {
+    Timers& timers;
+    FutexTable& futexes;
+    BlockingCalls& blocking;
+};
+
+struct ProgramSpec {
+    Image image;
+    std::vector<std::string> argv;
+    std::vector<std::string> environment;
+    Fd working_folder;         // O_PATH
+    std::string working_path;  // its name, for getcwd
+    std::shared_ptr<OpenFile> standard_input, standard_output, standard_error;
+    Ram* ram = nullptr;                // lent
+    PageTables* tables = nullptr;      // lent; used by no other program meanwhile
+    std::vector<std::uint32_t> nodes;  // which nodes are its CPUs, in the order of their numbers
+    bool node_page = false;            // the windows start with a node page: tell the program by auxv
+    GuestClock* clock = nullptr;       // lent: its window is among the windows; null: the host's clocks, by system call
+    std::function<void(unsigned cpu)> kick;
+    int pid = 1;
+    std::string host_name;  // what uname says; the host's own where empty
+};
+
+// A fault that ended a program.
+struct FaultReport {
+    std::uint32_t node = 0;
+    int thread = 0;
+    int signo = 0;
+    Gva address = 0;
+    Gva rip = 0;
+    std::string symbol;
+    std::string detail;  // "null pointer", "write to read-only memory", …
+};
+
+struct Outcome {
+    int exit_code = 0;  // as a shell gives: 128 + signal after a signal
+    int signo = 0;
+    std::optional<FaultReport> fault;
+    std::map<std::uint64_t, std::uint64_t> unserved;  // system call number → how often
+};
+
+class Program {
+public:
+    // Errors: kBadImage; kInsufficient when the memory does not hold the image; all as the loader finds them.
+    static Result<std::unique_ptr<Program>> create(ProgramSpec spec, Services services);
+    Program(const Program&) = delete;
+    Program& operator=(const Program&) = delete;
+    ~Program();
+
+    // Runs the program's threads on this node until the program is over. Errors: the backend's; the program is over
+    // then, too. `exits` counts the node's exits.
+    Result<void> run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_t>& exits);
+
+    // Ends the program as an unhandled signal would. The first end counts.
+    void terminate(int signo, std::optional<FaultReport> fault = std::nullopt);
+    void exit_group(int code);
+    // Sends a signal to the whole program, as kill(2) does.
+    void send_signal(const SignalInfo& info);
+    void send_thread_signal(Thread& thread, const SignalInfo& info);
+    [[nodiscard]] bool over() const { return over_.load(std::memory_order_acquire); }
+    // Valid once every run_cpu has returned.
+    [[nodiscard]] Outcome outcome() const;
+    [[nodiscard]] std::string describe_threads() const;
+
+    // For the services of system calls.
+    AddressSpace& memory() { return memory_; }
+    FileTable& files() { return files_; }
+    Scheduler& scheduler() { return scheduler_; }
+    SignalState& signals() { return signals_; }
+    Sleepers& sleepers() { return sleepers_; }
+    IntervalTimer& alarm() { return alarm_; }
+    Services& services() { return services_; }
+    [[nodiscard]] const ProgramSpec& spec() const { return spec_; }
+    [[nodiscard]] int pid() const { return spec_.pid; }
+    [[nodiscard]] std::uint32_t node_of(const Thread& thread) const {
+        return spec_.nodes[static_cast<std::size_t>(thread.sched.cpu)];
+    }
+    // A new thread with a copy of its creator's registers; not started.
+    Thread& create_thread(const Thread& creator);
+    // It may end meanwhile, but stays an object that can be looked at.
+    [[nodiscard]] std::shared_ptr<Thread> find_thread(int tid) const;
+    // The calling thread ends; the last one ends the program with `code`.
+    void exit_thread(Thread& thread, int code);
+    std::vector<int> thread_ids() const;
+    void count_unserved(std::uint64_t number);
+    // Processor time that the program's code took outside of its nodes' threads.
+    [[nodiscard]] std::chrono::nanoseconds time_elsewhere() const;
+    FutexTable::Key futex_key(Gva address) const;
+
+    [[nodiscard]] const FileView& view() const { return *view_; }
+    [[nodiscard]] ViewFolder working_folder() const;
+    void set_working_folder(ViewFolder folder);
+    std::atomic<std::uint32_t> file_mode_mask{022};
+
+private:
+    Program(ProgramSpec spec, Services services);
+    Result<void> load();
+    void finish(int code, int signo, std::optional<FaultReport> fault);
+    // Handles one exit of the thread; false when the node must look for another thread.
+    bool handle(Thread& thread, Vcpu& vcpu, const Exit& exit, unsigned cpu);
+    void handle_exception(Thread& thread, Vcpu& vcpu, const Exit& exit);
+    bool handle_syscall(Thread& thread, Vcpu& vcpu, unsigned cpu);
+    void complete_wait(Thread& thread);
+    // Lets the thread's pending signals take effect before it goes on; false when the program is over by one.
+    bool deliver_signals(Thread& thread, Vcpu& vcpu);
+    // Ends the thread's wait, if it is in one that signals end.
+    void interrupt(Thread& thread);
+    void notify(Thread& thread);
+    FaultReport report(const Thread& thread, int signo, Gva address) const;
+    void reap(Thread& thread);
+
+    ProgramSpec spec_;
+    Services services_;
+    std::optional<GuestClock::Hold> clock_hold_;
+    AddressSpace memory_;
+    FileTable files_;
+    std::optional<FileView> view_;
+    mutable std::mutex folder_mutex_;
+    ViewFolder working_folder_;
+    Scheduler scheduler_;
+    SignalState signals_;
+    Sleepers sleepers_;
+    IntervalTimer alarm_;
+    mutable std::mutex vcpus_mutex_;
+    std::vector<const Vcpu*> vcpus_;  // of the nodes that run it now
+    mutable std::mutex threads_mutex_;
+    std::map<int, std::shared_ptr<Thread>> threads_;
+    int last_tid_;
+    std::size_t exiting_ = 0;  // threads that have ended and are still in the table
+    std::atomic<bool> over_{false};
+    mutable std::mutex outcome_mutex_;
+    std::optional<Outcome> outcome_;
+    std::map<std::uint64_t, std::uint64_t> unserved_;
+};
+
+}  // namespace divisi::hv

@@ -1,0 +1,97 @@
+// Which thread of a program runs on which of its nodes.
+//
+// A node that has nothing to do takes a thread from another's queue, so that no runnable thread waits while a node that
+// may run it idles. A thread that waits stays in its node's vCPU until another thread needs it: its vector state is
+// saved only then, and only that node can resume it before.
+//
+// Threads: all members may be called from several threads. No callback into the caller is made under the lock, except
+// `kick`, which must not block.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "hv/thread.hpp"
+#include "hv/timers.hpp"
+
+namespace divisi::hv {
+
+enum class Spread : std::uint8_t { kCompact, kScatter };
+
+class Scheduler {
+public:
+    // `kick(cpu)` makes the node leave guest code soon. `timers` is lent.
+    Scheduler(unsigned cpus, Timers& timers, std::function<void(unsigned)> kick);
+    Scheduler(const Scheduler&) = delete;
+    Scheduler& operator=(const Scheduler&) = delete;
+    ~Scheduler();
+
+    [[nodiscard]] unsigned cpus() const { return static_cast<unsigned>(nodes_.size()); }
+
+    // A new thread: queued on a free node if there is one, else where the fewest wait.
+    void start(Thread& thread);
+
+    // The node's next thread, waiting for one; null when the program is over. `resident` is the thread whose vector
+    // state the vCPU holds (or null): if another thread is returned, the caller must save it and call `evicted`.
+    Thread* acquire(unsigned cpu);
+    void evicted(Thread& thread);
+
+    // The running thread is about to wait: gives the ticket by which it is woken. `ended_by_signal`: `interrupt` ends
+    // the wait; otherwise whoever holds the ticket must see to it.
+    std::uint64_t prepare(Thread& thread, bool ended_by_signal);
+    // Waits for the wake. True when it is parked and the node must `acquire`; false when the wake has already come, and
+    // the thread goes on with `wake_result`.
+    bool park(Thread& thread);
+    // Ends the wait that the ticket is for with `result`; nothing if it is over.
+    void wake(Thread& thread, std::uint64_t ticket, std::int64_t result);
+    void interrupt(Thread& thread, std::int64_t result);
+    // The running thread gives way. True when another is to run here (and the node must `acquire`).
+    bool yield(Thread& thread, bool voluntary);
+    void exit(Thread& thread);
+    // Whether the running thread may no longer run on its node; it is then saved by the caller and handed on.
+    [[nodiscard]] bool misplaced(const Thread& thread) const;
+    void migrate(Thread& thread);
+
+    // Moves the thread at its next exit if `affinity` excludes its node.
+    void set_affinity(Thread& thread, const CpuSet& affinity);
+    [[nodiscard]] CpuSet affinity(const Thread& thread) const;
+
+    // Nothing runs any more: every `acquire` returns null.
+    void close();
+    [[nodiscard]] bool closed() const;
+    // Whether every thread waits (and so none can wake another).
+    [[nodiscard]] bool idle(unsigned cpu) const;
+
+private:
+    struct Node {
+        std::deque<Thread*> queue;
+        Thread* running = nullptr;
+        Thread* resident = nullptr;
+        bool waiting = false;  // its host thread sleeps in `acquire`
+        bool preempt = false;
+        bool ticking = false;
+        Timers::Id tick = 0;
+        std::condition_variable ready;
+    };
+
+    void wake_locked(Thread& thread, std::int64_t result);
+    int choose(const Thread& thread) const;
+    void enqueue(Thread& thread, unsigned cpu);
+    Thread* take(unsigned cpu);
+    void arm_tick(unsigned cpu);
+    void tick(unsigned cpu);
+
+    mutable std::mutex mutex_;
+    std::vector<Node> nodes_;
+    Timers& timers_;
+    std::function<void(unsigned)> kick_;
+    bool closed_ = false;
+    unsigned ticks_pending_ = 0;
+    std::condition_variable ticks_done_;
+};
+
+}  // namespace divisi::hv

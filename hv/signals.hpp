@@ -1,0 +1,63 @@
+// A program's signals: who handles which, and how a handler is entered and left.
+//
+// The frame that a handler gets is Linux's: siginfo, ucontext with all registers, and the whole XSAVE image, so that
+// the upper halves of vector registers survive. It is put below the red zone, or on the alternate stack.
+//
+// Threads: members may be called from several threads; delivery to a thread is made by the node that runs it.
+// Source: sigaction(2), signal(7), rt_sigframe in the kernel's arch/x86/kernel/signal_64.c.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <optional>
+
+#include "hv/layout.hpp"
+#include "hv/thread.hpp"
+
+namespace divisi::hv {
+
+class AddressSpace;
+class Vcpu;
+
+// The kernel's sigaction, as rt_sigaction passes it.
+struct SignalAction {
+    std::uint64_t handler = 0;  // 0 default, 1 ignore
+    std::uint64_t flags = 0;
+    std::uint64_t restorer = 0;
+    std::uint64_t mask = 0;
+};
+
+inline constexpr int kSignalCount = 64;
+
+class SignalState {
+public:
+    SignalAction action(int signo) const;
+    SignalAction set_action(int signo, const SignalAction& action);
+
+    // Queues a signal for the thread, or for the program where `thread` is null. False when it is ignored.
+    bool post(Thread* thread, const SignalInfo& info);
+    // Takes the next signal that `thread` would get, out of `wanted`.
+    std::optional<SignalInfo> take(Thread& thread, SignalSet wanted);
+    [[nodiscard]] bool has(const Thread& thread, SignalSet wanted) const;
+    [[nodiscard]] SignalSet pending(const Thread& thread) const;
+
+    enum class Default : std::uint8_t { kTerminate, kIgnore, kStop };
+    static Default default_action(int signo);
+
+private:
+    [[nodiscard]] bool ignored(int signo) const;
+
+    mutable std::mutex mutex_;
+    std::array<SignalAction, kSignalCount + 1> actions_{};
+    std::list<SignalInfo> pending_;
+};
+
+// Makes the thread enter the handler of `action`. `memory` is its program's. False when its stack cannot take the
+// frame: the program must die of SIGSEGV then. The vector state is taken from and left in `thread.context.xsave`.
+bool enter_handler(Thread& thread, AddressSpace& memory, const SignalAction& action, const SignalInfo& info);
+// rt_sigreturn: restores what the frame says. False when the frame is not readable.
+bool leave_handler(Thread& thread, AddressSpace& memory);
+
+}  // namespace divisi::hv

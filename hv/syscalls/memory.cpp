@@ -1,0 +1,93 @@
+// System calls about memory: mmap(2) and its kin.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+
+#include "hv/syscalls/call.hpp"
+
+namespace divisi::hv {
+namespace {
+
+SysResult backing_of(Call& call, AddressSpace::FileBacking& backing, int flags, int prot) {
+    const auto file = call.program.files().get(call.int_arg(4));
+    if (!file || !file->fd.valid()) return -EBADF;
+    if ((file->flags & O_ACCMODE) == O_WRONLY) return -EACCES;
+    struct stat status {};
+    if (::fstat(file->fd.get(), &status) != 0) return -errno;
+    if (!S_ISREG(status.st_mode)) return -ENODEV;
+    // A private copy shows the file as it was: enough to read it, not to write it or to see others write.
+    if ((flags & MAP_TYPE) != MAP_PRIVATE && (prot & PROT_WRITE) != 0) return -ENODEV;
+    const std::uint64_t offset = call.arg(5);
+    if (offset % kPageBytes != 0) return -EINVAL;
+    auto fd = file->fd.duplicate();
+    if (!fd) return -EMFILE;
+    backing.fd = std::make_shared<const Fd>(std::move(*fd));
+    backing.offset = offset;
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    backing.bytes = size > offset ? size - offset : 0;
+    backing.name = file->path;
+    return 0;
+}
+
+SysResult sys_mmap(Call& call) {
+    const int prot = call.int_arg(2);
+    const int flags = call.int_arg(3);
+    const int type = flags & MAP_TYPE;
+    if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE) return -EINVAL;
+    std::optional<AddressSpace::FileBacking> backing;
+    if ((flags & MAP_ANONYMOUS) == 0) {
+        backing = AddressSpace::FileBacking{};
+        if (const SysResult error = backing_of(call, *backing, flags, prot); error != 0) return error;
+    }
+    return call.memory().map(call.arg(0), call.arg(1), prot, flags, std::move(backing));
+}
+
+SysResult sys_munmap(Call& call) {
+    return call.memory().unmap(call.arg(0), call.arg(1));
+}
+SysResult sys_mprotect(Call& call) {
+    return call.memory().protect(call.arg(0), call.arg(1), call.int_arg(2));
+}
+SysResult sys_mremap(Call& call) {
+    return call.memory().remap(call.arg(0), call.arg(1), call.arg(2), call.int_arg(3), call.arg(4));
+}
+SysResult sys_madvise(Call& call) {
+    return call.memory().advise(call.arg(0), call.arg(1), call.int_arg(2));
+}
+SysResult sys_brk(Call& call) {
+    return call.memory().set_break(call.arg(0));
+}
+SysResult sys_mincore(Call& call) {
+    return call.memory().residency(call.arg(0), call.arg(1), call.arg(2));
+}
+// Nothing of a node's memory is ever swapped by itself, and private mappings have nothing to write back.
+SysResult sys_nothing_to_do(Call& /*call*/) {
+    return 0;
+}
+
+constexpr SyscallEntry kEntries[] = {
+    {SYS_mmap, "mmap", sys_mmap, Served::kPartly, "no writable shared file mappings"},
+    {SYS_munmap, "munmap", sys_munmap, Served::kFully, ""},
+    {SYS_mprotect, "mprotect", sys_mprotect, Served::kFully, ""},
+    {SYS_mremap, "mremap", sys_mremap, Served::kPartly, "no MREMAP_DONTUNMAP"},
+    {SYS_madvise, "madvise", sys_madvise, Served::kFully, ""},
+    {SYS_brk, "brk", sys_brk, Served::kFully, ""},
+    {SYS_mincore, "mincore", sys_mincore, Served::kFully, ""},
+    {SYS_msync, "msync", sys_nothing_to_do, Served::kPartly, "nothing to write back"},
+    {SYS_mlock, "mlock", sys_nothing_to_do, Served::kPartly, "accepted"},
+    {SYS_mlock2, "mlock2", sys_nothing_to_do, Served::kPartly, "accepted"},
+    {SYS_munlock, "munlock", sys_nothing_to_do, Served::kPartly, "accepted"},
+    {SYS_mlockall, "mlockall", sys_nothing_to_do, Served::kPartly, "accepted"},
+    {SYS_munlockall, "munlockall", sys_nothing_to_do, Served::kPartly, "accepted"},
+};
+
+}  // namespace
+
+SyscallList memory_syscalls() {
+    return {kEntries, std::size(kEntries)};
+}
+
+}  // namespace divisi::hv

@@ -1,0 +1,181 @@
+// System calls about the program as a whole: who it is, its limits and usage, the machine it runs on.
+#include <linux/capability.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "hv/syscalls/call.hpp"
+
+namespace divisi::hv {
+namespace {
+
+SysResult sys_getpid(Call& call) {
+    return call.program.pid();
+}
+SysResult sys_getppid(Call& /*call*/) {
+    return 0;
+}
+SysResult sys_getuid(Call& /*call*/) {
+    return ::getuid();
+}
+SysResult sys_geteuid(Call& /*call*/) {
+    return ::geteuid();
+}
+SysResult sys_getgid(Call& /*call*/) {
+    return ::getgid();
+}
+SysResult sys_getegid(Call& /*call*/) {
+    return ::getegid();
+}
+
+SysResult sys_getgroups(Call& call) {
+    std::array<gid_t, 256> groups{};
+    const int count = ::getgroups(static_cast<int>(groups.size()), groups.data());
+    if (count < 0) return -errno;
+    if (call.int_arg(0) == 0) return count;
+    if (call.int_arg(0) < count) return -EINVAL;
+    return call.memory().copy_out(call.arg(1), groups.data(), static_cast<std::size_t>(count) * sizeof(gid_t))
+               ? count
+               : -EFAULT;
+}
+
+SysResult sys_uname(Call& call) {
+    utsname name{};
+    if (::uname(&name) != 0) return -errno;
+    // A rank is a computer of its own: it has a name of its own.
+    const std::string node = call.program.spec().host_name;
+    if (!node.empty()) {
+        std::memset(static_cast<void*>(name.nodename), 0, sizeof name.nodename);
+        node.copy(static_cast<char*>(name.nodename), sizeof name.nodename - 1);
+    }
+    return call.memory().write(call.arg(0), name) ? 0 : -EFAULT;
+}
+
+SysResult sys_getrandom(Call& call) {
+    if ((call.arg(2) & ~static_cast<std::uint64_t>(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)) != 0) return -EINVAL;
+    constexpr std::uint64_t kChunk = 256;
+    std::array<std::byte, kChunk> bytes{};
+    const std::uint64_t wanted = std::min<std::uint64_t>(call.arg(1), 1U << 20U);
+    for (std::uint64_t done = 0; done < wanted;) {
+        const std::uint64_t part = std::min(kChunk, wanted - done);
+        if (::getrandom(bytes.data(), part, 0) != static_cast<ssize_t>(part)) return -EIO;
+        if (!call.memory().copy_out(call.arg(0) + done, bytes.data(), part))
+            return done != 0 ? static_cast<SysResult>(done) : -EFAULT;
+        done += part;
+    }
+    return static_cast<SysResult>(wanted);
+}
+
+rlimit limit_of(const Program& program, int resource) {
+    constexpr rlim_t kStack = 8U << 20U;
+    switch (resource) {
+        case RLIMIT_STACK: return {kStack, kStack};
+        case RLIMIT_NOFILE: return {FileTable::kLimit, FileTable::kLimit};
+        case RLIMIT_CORE: return {0, 0};
+        case RLIMIT_NPROC: return {32768, 32768};
+        case RLIMIT_AS:
+        case RLIMIT_DATA: static_cast<void>(program); return {RLIM_INFINITY, RLIM_INFINITY};
+        default: return {RLIM_INFINITY, RLIM_INFINITY};
+    }
+}
+
+SysResult get_limit(Call& call, int resource, Gva at) {
+    if (resource < 0 || resource >= RLIMIT_NLIMITS) return -EINVAL;
+    return call.memory().write(at, limit_of(call.program, resource)) ? 0 : -EFAULT;
+}
+
+SysResult sys_getrlimit(Call& call) {
+    return get_limit(call, call.int_arg(0), call.arg(1));
+}
+
+SysResult sys_setrlimit(Call& call) {
+    const auto wanted = call.memory().read<rlimit>(call.arg(1));
+    if (!wanted) return -EFAULT;
+    if (call.int_arg(0) < 0 || call.int_arg(0) >= RLIMIT_NLIMITS || wanted->rlim_cur > wanted->rlim_max) return -EINVAL;
+    return wanted->rlim_max > limit_of(call.program, call.int_arg(0)).rlim_max ? -EPERM : 0;
+}
+
+SysResult sys_prlimit64(Call& call) {
+    if (call.int_arg(0) != 0 && call.int_arg(0) != call.program.pid()) return -ESRCH;
+    if (call.arg(2) != 0) {
+        const auto wanted = call.memory().read<rlimit>(call.arg(2));
+        if (!wanted) return -EFAULT;
+        if (call.int_arg(1) < 0 || call.int_arg(1) >= RLIMIT_NLIMITS) return -EINVAL;
+    }
+    return call.arg(3) == 0 ? 0 : get_limit(call, call.int_arg(1), call.arg(3));
+}
+
+SysResult sys_getrusage(Call& call) {
+    rusage usage{};
+    if (call.int_arg(0) != RUSAGE_SELF && call.int_arg(0) != RUSAGE_THREAD && call.int_arg(0) != RUSAGE_CHILDREN)
+        return -EINVAL;
+    if (call.int_arg(0) != RUSAGE_CHILDREN) ::getrusage(RUSAGE_SELF, &usage);
+    usage.ru_maxrss = static_cast<long>(call.memory().resident_bytes() >> 10U);
+    return call.memory().write(call.arg(1), usage) ? 0 : -EFAULT;
+}
+
+SysResult sys_sysinfo(Call& call) {
+    struct sysinfo info {};
+    if (::sysinfo(&info) != 0) return -errno;
+    info.totalram = call.program.spec().ram->size_bytes();
+    info.freeram = std::uint64_t{call.program.spec().ram->free_frames()} * kPageBytes;
+    info.sharedram = info.bufferram = info.totalswap = info.freeswap = 0;
+    info.mem_unit = 1;
+    info.procs = static_cast<unsigned short>(std::min<std::size_t>(call.program.thread_ids().size(), 0xffff));
+    return call.memory().write(call.arg(0), info) ? 0 : -EFAULT;
+}
+
+SysResult sys_getpgid(Call& call) {
+    return call.program.pid();
+}
+SysResult sys_umask(Call& call) {
+    return call.program.file_mode_mask.exchange(static_cast<std::uint32_t>(call.arg(0)) & 0777U);
+}
+SysResult sys_getpriority(Call& /*call*/) {
+    return 20;
+}
+SysResult sys_setpriority(Call& /*call*/) {
+    return 0;
+}
+SysResult sys_personality(Call& call) {
+    return call.arg(0) == 0xffffffff || call.arg(0) == 0 ? 0 : -EINVAL;
+}
+
+constexpr SyscallEntry kEntries[] = {
+    {SYS_getpid, "getpid", sys_getpid, Served::kFully, ""},
+    {SYS_getppid, "getppid", sys_getppid, Served::kFully, "0: nobody"},
+    {SYS_getuid, "getuid", sys_getuid, Served::kForwarded, ""},
+    {SYS_geteuid, "geteuid", sys_geteuid, Served::kForwarded, ""},
+    {SYS_getgid, "getgid", sys_getgid, Served::kForwarded, ""},
+    {SYS_getegid, "getegid", sys_getegid, Served::kForwarded, ""},
+    {SYS_getgroups, "getgroups", sys_getgroups, Served::kForwarded, ""},
+    {SYS_getpgid, "getpgid", sys_getpgid, Served::kFully, ""},
+    {SYS_getpgrp, "getpgrp", sys_getpgid, Served::kFully, ""},
+    {SYS_getsid, "getsid", sys_getpgid, Served::kFully, ""},
+    {SYS_uname, "uname", sys_uname, Served::kForwarded, "the node's own host name"},
+    {SYS_getrandom, "getrandom", sys_getrandom, Served::kForwarded, ""},
+    {SYS_getrlimit, "getrlimit", sys_getrlimit, Served::kFully, ""},
+    {SYS_setrlimit, "setrlimit", sys_setrlimit, Served::kPartly, "accepted"},
+    {SYS_prlimit64, "prlimit64", sys_prlimit64, Served::kPartly, "changes are accepted"},
+    {SYS_getrusage, "getrusage", sys_getrusage, Served::kPartly, "times of the whole VMM"},
+    {SYS_sysinfo, "sysinfo", sys_sysinfo, Served::kFully, "the node's memory"},
+    {SYS_umask, "umask", sys_umask, Served::kFully, ""},
+    {SYS_getpriority, "getpriority", sys_getpriority, Served::kPartly, "nice 0"},
+    {SYS_setpriority, "setpriority", sys_setpriority, Served::kPartly, "accepted"},
+    {SYS_personality, "personality", sys_personality, Served::kPartly, "PER_LINUX"},
+};
+
+}  // namespace
+
+SyscallList process_syscalls() {
+    return {kEntries, std::size(kEntries)};
+}
+
+}  // namespace divisi::hv

@@ -1,0 +1,247 @@
+// System calls about signals.
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+
+#include "hv/syscalls/call.hpp"
+#include "hv/syscalls/waits.hpp"
+
+namespace divisi::hv {
+namespace {
+
+constexpr SignalSet kUnblockable = (1ULL << (SIGKILL - 1)) | (1ULL << (SIGSTOP - 1));
+constexpr std::uint64_t kMaskBytes = 8;
+
+bool valid_signal(int signo) {
+    return signo >= 1 && signo <= kSignalCount;
+}
+
+SysResult sys_rt_sigaction(Call& call) {
+    const int signo = call.int_arg(0);
+    if (!valid_signal(signo) || call.arg(3) != kMaskBytes) return -EINVAL;
+    SignalAction old = call.program.signals().action(signo);
+    if (call.arg(1) != 0) {
+        if (signo == SIGKILL || signo == SIGSTOP) return -EINVAL;
+        auto action = call.memory().read<SignalAction>(call.arg(1));
+        if (!action) return -EFAULT;
+        action->mask &= ~kUnblockable;
+        old = call.program.signals().set_action(signo, *action);
+    }
+    return call.arg(2) == 0 || call.memory().write(call.arg(2), old) ? 0 : -EFAULT;
+}
+
+SysResult sys_rt_sigprocmask(Call& call) {
+    if (call.arg(3) != kMaskBytes) return -EINVAL;
+    const SignalSet old = call.thread.blocked;
+    if (call.arg(1) != 0) {
+        const auto set = call.memory().read<SignalSet>(call.arg(1));
+        if (!set) return -EFAULT;
+        switch (call.int_arg(0)) {
+            case SIG_BLOCK: call.thread.blocked |= *set; break;
+            case SIG_UNBLOCK: call.thread.blocked &= ~*set; break;
+            case SIG_SETMASK: call.thread.blocked = *set; break;
+            default: return -EINVAL;
+        }
+        call.thread.blocked &= ~kUnblockable;
+    }
+    return call.arg(2) == 0 || call.memory().write(call.arg(2), old) ? 0 : -EFAULT;
+}
+
+SysResult sys_rt_sigreturn(Call& call) {
+    if (!leave_handler(call.thread, call.memory()) || !call.vcpu.load(call.thread.context))
+        call.program.terminate(SIGSEGV);
+    return kLeavesRegisters;
+}
+
+SysResult sys_sigaltstack(Call& call) {
+    struct Stack {
+        Gva base;
+        std::int32_t flags, padding;
+        std::uint64_t size;
+    };
+    AltStack& alt = call.thread.alt_stack;
+    const Gva sp = call.thread.context.regs.rsp;
+    const bool inside = alt.flags != SS_DISABLE && sp > alt.base && sp - alt.base <= alt.size;
+    const Stack old{alt.base, inside ? SS_ONSTACK : alt.flags, 0, alt.size};
+    if (call.arg(0) != 0) {
+        const auto wanted = call.memory().read<Stack>(call.arg(0));
+        if (!wanted) return -EFAULT;
+        if (inside) return -EPERM;
+        if ((wanted->flags & ~(SS_DISABLE | SS_ONSTACK)) != 0) return -EINVAL;
+        if ((wanted->flags & SS_DISABLE) != 0) {
+            alt = {};
+        } else {
+            constexpr std::uint64_t kMinimum = 2048;
+            if (wanted->size < kMinimum) return -ENOMEM;
+            alt = {wanted->base, wanted->size, 0};
+        }
+    }
+    return call.arg(1) == 0 || call.memory().write(call.arg(1), old) ? 0 : -EFAULT;
+}
+
+SignalInfo user_signal(Call& call, int signo, int code) {
+    SignalInfo info;
+    info.signo = signo;
+    info.code = code;
+    info.pid = call.program.pid();
+    return info;
+}
+
+SysResult send_to_thread(Call& call, int tid, int signo) {
+    if (signo != 0 && !valid_signal(signo)) return -EINVAL;
+    const auto thread = call.program.find_thread(tid);
+    if (thread == nullptr) return -ESRCH;
+    if (signo != 0) call.program.send_thread_signal(*thread, user_signal(call, signo, SI_TKILL));
+    return 0;
+}
+
+SysResult sys_tgkill(Call& call) {
+    if (call.int_arg(0) != call.program.pid()) return -ESRCH;
+    return send_to_thread(call, call.int_arg(1), call.int_arg(2));
+}
+
+SysResult sys_tkill(Call& call) {
+    return send_to_thread(call, call.int_arg(0), call.int_arg(1));
+}
+
+SysResult sys_kill(Call& call) {
+    const int pid = call.int_arg(0);
+    const int signo = call.int_arg(1);
+    if (signo != 0 && !valid_signal(signo)) return -EINVAL;
+    // A node's only process is itself.
+    if (pid != call.program.pid() && pid != 0 && pid != -1 && pid != -call.program.pid()) return -ESRCH;
+    if (signo != 0) call.program.send_signal(user_signal(call, signo, SI_USER));
+    return 0;
+}
+
+SysResult sys_rt_sigpending(Call& call) {
+    const SignalSet set = call.program.signals().pending(call.thread) & call.thread.blocked;
+    return call.memory().write(call.arg(0), set) ? 0 : -EFAULT;
+}
+
+SysResult sys_rt_sigsuspend(Call& call) {
+    if (call.arg(1) != kMaskBytes) return -EINVAL;
+    const auto set = call.memory().read<SignalSet>(call.arg(0));
+    if (!set) return -EFAULT;
+    call.thread.blocked_before_suspend = call.thread.blocked;
+    call.thread.restore_blocked = true;
+    call.thread.blocked = *set & ~kUnblockable;
+    call.program.scheduler().prepare(call.thread, true);
+    return kWaits;
+}
+
+SysResult sys_pause(Call& call) {
+    call.program.scheduler().prepare(call.thread, true);
+    return kWaits;
+}
+
+// The kernel's siginfo, as far as a waiter reads it.
+struct WaitedInfo {
+    std::int32_t signo, error, code, padding;
+    std::uint64_t sender, value;
+    std::array<std::uint64_t, 12> rest;
+};
+static_assert(sizeof(WaitedInfo) == 128);
+
+SysResult hand_over(AddressSpace& memory, const SignalInfo& info, Gva to) {
+    WaitedInfo result{};
+    result.signo = info.signo;
+    result.code = info.code;
+    result.sender = info.code > 0 ? info.address : static_cast<std::uint32_t>(info.pid);
+    result.value = info.value;
+    return to == 0 || memory.write(to, result) ? info.signo : -EFAULT;
+}
+
+SysResult sys_rt_sigtimedwait(Call& call) {
+    if (call.arg(3) != kMaskBytes) return -EINVAL;
+    const auto wanted = call.memory().read<SignalSet>(call.arg(0));
+    if (!wanted) return -EFAULT;
+    Deadline deadline;
+    if (const SysResult error = read_timeout(call, call.arg(2), deadline); error != 0) return error;
+    const SignalSet set = *wanted & ~kUnblockable;
+    Program& program = call.program;
+    Thread& thread = call.thread;
+    const Gva to = call.arg(1);
+    if (const auto info = program.signals().take(thread, set)) return hand_over(call.memory(), *info, to);
+    thread.waited_for = set;
+    return wait_for_time(call, deadline, [&program, &thread, set, to](SysResult result) -> SysResult {
+        thread.waited_for = 0;
+        if (const auto info = program.signals().take(thread, set)) return hand_over(program.memory(), *info, to);
+        return result == 0 ? -EAGAIN : -EINTR;
+    });
+}
+
+timeval to_timeval(std::chrono::nanoseconds duration) {
+    const auto micro = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+    return {micro / 1'000'000, micro % 1'000'000};
+}
+
+bool valid_interval(const timeval& value) {
+    return value.tv_sec >= 0 && value.tv_usec >= 0 && value.tv_usec < 1'000'000;
+}
+
+std::chrono::nanoseconds from_timeval(const timeval& value) {
+    constexpr std::int64_t kCentury = 3'200'000'000;
+    return std::chrono::seconds(std::min<std::int64_t>(value.tv_sec, kCentury)) +
+           std::chrono::microseconds(value.tv_usec);
+}
+
+bool write_setting(Call& call, Gva to, const IntervalTimer::Setting& setting) {
+    const itimerval value{to_timeval(setting.interval), to_timeval(setting.left)};
+    return to == 0 || call.memory().write(to, value);
+}
+
+SysResult sys_setitimer(Call& call) {
+    // CPU-time timers would need the guest thread's own clocks.
+    if (call.int_arg(0) != ITIMER_REAL) return -EINVAL;
+    IntervalTimer::Setting setting;
+    if (call.arg(1) != 0) {
+        const auto wanted = call.memory().read<itimerval>(call.arg(1));
+        if (!wanted) return -EFAULT;
+        if (!valid_interval(wanted->it_value) || !valid_interval(wanted->it_interval)) return -EINVAL;
+        setting = {from_timeval(wanted->it_value), from_timeval(wanted->it_interval)};
+    }
+    return write_setting(call, call.arg(2), call.program.alarm().set(setting)) ? 0 : -EFAULT;
+}
+
+SysResult sys_getitimer(Call& call) {
+    if (call.int_arg(0) != ITIMER_REAL) return -EINVAL;
+    return call.arg(1) != 0 && write_setting(call, call.arg(1), call.program.alarm().get()) ? 0 : -EFAULT;
+}
+
+SysResult sys_alarm(Call& call) {
+    const auto old = call.program.alarm().set({std::chrono::seconds(static_cast<std::uint32_t>(call.arg(0))), {}});
+    // Rounded, and never down to 0 while there is something left.
+    const auto seconds = std::chrono::round<std::chrono::seconds>(old.left).count();
+    return old.left.count() > 0 ? std::max<SysResult>(seconds, 1) : 0;
+}
+
+constexpr SyscallEntry kEntries[] = {
+    {SYS_rt_sigaction, "rt_sigaction", sys_rt_sigaction, Served::kFully, ""},
+    {SYS_rt_sigprocmask, "rt_sigprocmask", sys_rt_sigprocmask, Served::kFully, ""},
+    {SYS_rt_sigreturn, "rt_sigreturn", sys_rt_sigreturn, Served::kFully, ""},
+    {SYS_rt_sigpending, "rt_sigpending", sys_rt_sigpending, Served::kFully, ""},
+    {SYS_rt_sigtimedwait, "rt_sigtimedwait", sys_rt_sigtimedwait, Served::kFully, ""},
+    {SYS_setitimer, "setitimer", sys_setitimer, Served::kPartly, "ITIMER_REAL"},
+    {SYS_getitimer, "getitimer", sys_getitimer, Served::kPartly, "ITIMER_REAL"},
+    {SYS_alarm, "alarm", sys_alarm, Served::kFully, ""},
+    {SYS_rt_sigsuspend, "rt_sigsuspend", sys_rt_sigsuspend, Served::kFully, ""},
+    {SYS_pause, "pause", sys_pause, Served::kFully, ""},
+    {SYS_sigaltstack, "sigaltstack", sys_sigaltstack, Served::kFully, ""},
+    {SYS_tgkill, "tgkill", sys_tgkill, Served::kFully, ""},
+    {SYS_tkill, "tkill", sys_tkill, Served::kFully, ""},
+    {SYS_kill, "kill", sys_kill, Served::kFully, "the program itself; there is no other process"},
+};
+
+}  // namespace
+
+SyscallList signal_syscalls() {
+    return {kEntries, std::size(kEntries)};
+}
+
+}  // namespace divisi::hv

@@ -1,0 +1,38 @@
+// What divisi-vmm is told to carve: config.json (docs/vmm-protocol.md), checked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/json.hpp"
+#include "base/result.hpp"
+
+namespace divisi::hv::vmm {
+
+struct NodeConfig {
+    NodeId id;
+    std::uint32_t core = 0, pu = 0;  // hwloc logical indexes, for people
+    int os_pu = 0;                   // what the thread is pinned by
+    int numa = -1;
+    std::uint64_t memory = 0;
+};
+
+struct LinkConfig {
+    NodeId a, b;
+};
+
+struct Config {
+    std::string name;
+    Mode mode = Mode::kMessagePassing;
+    std::string backend;
+    std::vector<NodeConfig> nodes;  // by id
+    std::uint64_t shared_memory = 0;
+    std::vector<LinkConfig> links;
+};
+
+// Errors: kProtocol, naming the field.
+Result<Config> parse_config(std::string_view text);
+
+}  // namespace divisi::hv::vmm

@@ -1,0 +1,351 @@
+#include "hv/vmm/job.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+
+#include "base/mode.hpp"
+#include "hv/syscalls/call.hpp"
+
+namespace divisi::hv::vmm {
+namespace {
+
+constexpr int kFirstPid = 1000;
+constexpr int kPidsPerRank = 1 << 16;
+
+bool may_block(int fd) {
+    struct stat status {};
+    return ::fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+Result<std::shared_ptr<OpenFile>> input_file(const Fd& fd) {
+    auto file = std::make_shared<OpenFile>();
+    DIVISI_TRY_ASSIGN(file->fd, fd.duplicate());
+    file->may_block = may_block(file->fd.get());
+    file->path = "stdin";
+    return file;
+}
+
+std::shared_ptr<OpenFile> sink_file(std::shared_ptr<LineSink> sink, const char* name) {
+    auto file = std::make_shared<OpenFile>();
+    file->sink = std::move(sink);
+    file->flags = O_WRONLY;
+    file->path = name;
+    return file;
+}
+
+bool has_variable(const std::vector<std::string>& environment, std::string_view name) {
+    return std::any_of(environment.begin(), environment.end(), [name](const std::string& item) {
+        return item.size() > name.size() && item.starts_with(name) && item[name.size()] == '=';
+    });
+}
+
+}  // namespace
+
+Job::Job(std::string id, JobRequest request, Topology& topology, Services services)
+    : id_(std::move(id)),
+      request_(std::move(request)),
+      topology_(topology),
+      services_(services),
+      mode_(topology.mode()),
+      started_at_(std::chrono::system_clock::now()),
+      started_(std::chrono::steady_clock::now()) {}
+
+Job::~Job() {
+    if (!thread_.joinable()) return;
+    kill();
+    thread_.join();
+}
+
+Result<std::unique_ptr<Job>> Job::start(std::string id, JobRequest request, Topology& topology, Services services) {
+    std::unique_ptr<Job> job(new Job(std::move(id), std::move(request), topology, services));
+    DIVISI_TRY_ASSIGN(job->image_, read_image(std::move(job->request_.image), job->request_.path));
+    DIVISI_TRY(job->lay_out());
+    if (auto loaded = job->load(); !loaded) {
+        job->tear_down();
+        return std::move(loaded).error();
+    }
+    job->thread_ = std::thread([&self = *job] { self.run(); });
+    return job;
+}
+
+// Which nodes each rank gets: in message-passing mode one each; in shared-memory mode all, dealt out evenly.
+Result<void> Job::lay_out() {
+    const auto available = static_cast<std::uint32_t>(topology_.node_count());
+    const std::uint32_t nodes = request_.nodes == 0 ? available : request_.nodes;
+    if (nodes > available)
+        return make_error(Errc::kUsage, fmt::format("{} nodes wanted, the topology has {}", nodes, available),
+                          topology_.config().name, "use at most that many with -n, or carve more");
+    const bool shared = topology_.mode() == Mode::kSharedMemory;
+    const std::uint32_t ranks = request_.ranks != 0 ? request_.ranks : shared && !image_.message_passing ? 1 : nodes;
+    if (ranks > nodes)
+        return make_error(Errc::kUsage, fmt::format("{} ranks on {} nodes", ranks, nodes), topology_.config().name,
+                          "a rank needs a node of its own: use fewer ranks, or carve more nodes");
+    std::uint32_t own = shared ? nodes / ranks : 1;
+    threads_ = request_.threads != 0 ? request_.threads : own;
+    if (shared && request_.threads != 0) own = std::min(own, request_.threads);
+    for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+        auto item = std::make_unique<Rank>();
+        const std::uint32_t first = shared ? rank * (nodes / ranks) : rank;
+        for (std::uint32_t i = 0; i < own; ++i) item->nodes.push_back(first + i);
+        ranks_.push_back(std::move(item));
+    }
+    return {};
+}
+
+Result<void> Job::load() {
+    RankNodes layout;
+    for (const auto& rank : ranks_) layout.push_back(rank->nodes);
+    DIVISI_TRY(topology_.prepare_job(layout));
+    output_ = std::make_shared<SharedOutput>(std::move(request_.standard_output));
+    error_ = std::make_shared<SharedOutput>(std::move(request_.standard_error));
+    std::latch created(static_cast<std::ptrdiff_t>(ranks_.size()));
+    for (std::size_t index = 0; index < ranks_.size(); ++index) {
+        topology_.node(ranks_[index]->nodes.front()).post([this, index, &created](Vcpu&) {
+            ranks_[index]->created = create_program(index);
+            created.count_down();
+        });
+    }
+    created.wait();
+    for (const auto& rank : ranks_) DIVISI_TRY(std::move(rank->created));
+    return {};
+}
+
+std::vector<std::string> Job::environment() const {
+    std::vector<std::string> result = request_.environment;
+    if (request_.threads != 0 && !has_variable(result, "OMP_NUM_THREADS"))
+        result.push_back(fmt::format("OMP_NUM_THREADS={}", request_.threads));
+    // A thread that spins for others keeps them from the PU that they share with it.
+    if (topology_.shares_pus() && !has_variable(result, "OMP_WAIT_POLICY") && !has_variable(result, "GOMP_SPINCOUNT"))
+        result.emplace_back("GOMP_SPINCOUNT=0");
+    return result;
+}
+
+ProgramSpec Job::program_spec(std::size_t index) {
+    Rank& rank = *ranks_[index];
+    ProgramSpec spec;
+    spec.image = image_;
+    spec.argv = request_.argv;
+    spec.environment = environment();
+    spec.working_path = request_.working_path;
+    spec.ram = &topology_.ram(rank.nodes.front());
+    spec.tables = &topology_.tables(index);
+    spec.nodes = rank.nodes;
+    spec.node_page = true;
+    spec.clock = &topology_.clock();
+    spec.pid = kFirstPid + static_cast<int>(index) * kPidsPerRank;
+    if (topology_.mode() == Mode::kMessagePassing && ranks_.size() > 1)
+        spec.host_name = fmt::format("{}-{}", topology_.config().name, rank.nodes.front());
+    spec.kick = [this, &rank](unsigned cpu) { topology_.node(rank.nodes[cpu]).kick(); };
+    return spec;
+}
+
+Result<void> Job::create_program(std::size_t index) {
+    Rank& rank = *ranks_[index];
+    const std::string label = request_.label ? fmt::format("[{}] ", index) : std::string();
+    rank.out = std::make_shared<LineSink>(output_, label);
+    rank.error = std::make_shared<LineSink>(error_, label);
+    ProgramSpec spec = program_spec(index);
+    if (index == 0) {
+        DIVISI_TRY_ASSIGN(spec.standard_input, input_file(request_.standard_input));
+    } else {
+        DIVISI_TRY_ASSIGN(const Fd nothing, open_file("/dev/null", O_RDONLY));
+        DIVISI_TRY_ASSIGN(spec.standard_input, input_file(nothing));
+    }
+    spec.standard_output = sink_file(rank.out, "stdout");
+    spec.standard_error = sink_file(rank.error, "stderr");
+    DIVISI_TRY_ASSIGN(spec.working_folder, request_.working_folder.duplicate());
+    DIVISI_TRY_ASSIGN(auto program, Program::create(std::move(spec), services_));
+    const std::lock_guard lock(mutex_);
+    rank.program = std::move(program);
+    return {};
+}
+
+void Job::run() {
+    std::size_t count = 0;
+    for (const auto& rank : ranks_) {
+        rank->running = rank->nodes.size();
+        count += rank->nodes.size();
+    }
+    left_ = std::make_unique<std::latch>(static_cast<std::ptrdiff_t>(count));
+    for (std::size_t index = 0; index < ranks_.size(); ++index) {
+        Rank& rank = *ranks_[index];
+        for (unsigned cpu = 0; cpu < rank.nodes.size(); ++cpu) {
+            Node& node = topology_.node(rank.nodes[cpu]);
+            node.post([this, index, cpu, &rank, &node](Vcpu& vcpu) {
+                Result<void> ran = rank.program->run_cpu(cpu, vcpu, node.exits);
+                if (!ran) {
+                    const std::lock_guard lock(mutex_);
+                    rank.ran = std::move(ran);
+                }
+                if (rank.running.fetch_sub(1) == 1) rank_over(index);
+                left_->count_down();
+            });
+        }
+    }
+    left_->wait();
+    tear_down();
+    elapsed_ = std::chrono::steady_clock::now() - started_;
+    make_report();
+    std::function<void()> callback;
+    {
+        const std::lock_guard lock(mutex_);
+        ended_.store(true, std::memory_order_release);
+        callback = std::exchange(on_end_, nullptr);
+    }
+    end_.notify_all();
+    if (callback) callback();
+}
+
+// On the last of the rank's nodes to stop.
+void Job::rank_over(std::size_t index) {
+    Rank& rank = *ranks_[index];
+    rank.out->finish();
+    rank.error->finish();
+    rank.outcome = rank.program->outcome();
+    if (rank.outcome.fault && request_.tell_faults) tell_fault(index, *rank.outcome.fault);
+    topology_.rank_ended(rank.nodes.front());
+    services_.futexes.wake_windows();
+}
+
+void Job::tear_down() {
+    // Giving frames back is work: every rank's first node does its own.
+    std::latch gone(static_cast<std::ptrdiff_t>(ranks_.size()));
+    for (const auto& rank : ranks_) {
+        topology_.node(rank->nodes.front()).post([this, &rank = *rank, &gone](Vcpu&) {
+            std::unique_ptr<Program> program;
+            {
+                const std::lock_guard lock(mutex_);
+                program = std::move(rank.program);
+            }
+            program.reset();
+            gone.count_down();
+        });
+    }
+    gone.wait();
+    if (auto finished = topology_.finish_job(); !finished) {
+        const std::lock_guard lock(mutex_);
+        ranks_.front()->ran = std::move(finished);
+    }
+    // An ended job is kept for `ps`, and must hold nothing of its client's: a pipe ends when its last writer goes.
+    for (const auto& rank : ranks_) {
+        rank->out.reset();
+        rank->error.reset();
+    }
+    output_.reset();
+    error_.reset();
+    image_.file.reset();
+    request_.standard_input.reset();
+    request_.working_folder.reset();
+}
+
+void Job::make_report() {
+    json::array ranks;
+    json::array faults;
+    std::map<std::uint64_t, std::uint64_t> unserved;
+    for (std::size_t index = 0; index < ranks_.size(); ++index) {
+        const Rank& rank = *ranks_[index];
+        json::object item{{"rank", index}, {"exit", rank.outcome.exit_code}, {"signal", rank.outcome.signo}};
+        if (!rank.ran) item["error"] = rank.ran.error().message();
+        ranks.push_back(std::move(item));
+        exit_code_ = std::max(exit_code_, rank.ran ? rank.outcome.exit_code : 125);
+        for (const auto& [number, count] : rank.outcome.unserved) unserved[number] += count;
+        if (!rank.outcome.fault) continue;
+        const FaultReport& fault = *rank.outcome.fault;
+        faults.push_back(json::object{{"rank", index},
+                                      {"node", fault.node},
+                                      {"thread", fault.thread},
+                                      {"signal", fault.signo},
+                                      {"address", fmt::format("{:#x}", fault.address)},
+                                      {"rip", fmt::format("{:#x}", fault.rip)},
+                                      {"symbol", fault.symbol},
+                                      {"detail", fault.detail}});
+    }
+    json::array calls;
+    for (const auto& [number, count] : unserved)
+        calls.push_back(json::object{{"call", syscall_name(number)}, {"number", number}, {"count", count}});
+    report_ = {{"ranks", std::move(ranks)},
+               {"elapsed_ns", elapsed_.count()},
+               {"unserved", std::move(calls)},
+               {"faults", std::move(faults)}};
+}
+
+void Job::tell_fault(std::size_t index, const FaultReport& fault) const {
+    const std::string symbol = fault.symbol.empty() ? std::string() : fmt::format(" in {}", fault.symbol);
+    const std::string text = fmt::format(
+        "divisi: {}: rank {} died of signal {} ({}) on node {}, thread {}: {} at address {:#x}, rip {:#x}{}\n", id_,
+        index, fault.signo, ::strsignal(fault.signo), fault.node, fault.thread,
+        fault.detail.empty() ? "fault" : fault.detail, fault.address, fault.rip, symbol);
+    error_->write(text);
+}
+
+void Job::signal(int signo) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& rank : ranks_) {
+        if (!rank->program) continue;
+        if (signo == SIGKILL) {
+            rank->program->terminate(SIGKILL);
+        } else {
+            SignalInfo info;
+            info.signo = signo;
+            rank->program->send_signal(info);
+        }
+    }
+}
+
+void Job::wait() {
+    std::unique_lock lock(mutex_);
+    end_.wait(lock, [this] { return ended(); });
+}
+
+void Job::on_end(std::function<void()> callback) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!ended()) {
+            on_end_ = std::move(callback);
+            return;
+        }
+    }
+    callback();
+}
+
+std::string_view Job::node_state(std::uint32_t node) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& rank : ranks_) {
+        const auto found = std::find(rank->nodes.begin(), rank->nodes.end(), node);
+        if (found == rank->nodes.end() || !rank->program || rank->program->over()) continue;
+        const auto cpu = static_cast<unsigned>(found - rank->nodes.begin());
+        return rank->program->scheduler().idle(cpu) ? "sleeping" : "running";
+    }
+    return "idle";
+}
+
+json::object Job::describe() const {
+    const bool over = ended();
+    json::array argv;
+    for (const std::string& argument : request_.argv) argv.emplace_back(argument);
+    std::size_t nodes = 0;
+    for (const auto& rank : ranks_) nodes += rank->nodes.size();
+    const auto elapsed = over ? elapsed_ : std::chrono::steady_clock::now() - started_;
+    json::object object{{"id", id_},
+                        {"state", over ? "ended" : "running"},
+                        {"argv", std::move(argv)},
+                        {"ranks", ranks_.size()},
+                        {"threads", threads_},
+                        {"nodes", nodes},
+                        {"mode", to_string(mode_)},
+                        {"pid", request_.client_pid},
+                        {"started", std::chrono::system_clock::to_time_t(started_at_)},
+                        {"elapsed_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count()}};
+    if (over) {
+        object["exit"] = exit_code_;
+        object["report"] = report_;
+    }
+    return object;
+}
+
+}  // namespace divisi::hv::vmm

@@ -1,0 +1,110 @@
+// One run of a program image over a topology.
+//
+// Life: `start` loads the ranks and sets them going; `wait` returns when all have ended; by then everything the job
+// used is given back. Destroying a job kills it.
+// Threads: `signal`, `kill`, `wait` and the const members may be called from any thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <latch>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/json.hpp"
+#include "hv/program.hpp"
+#include "hv/vmm/output.hpp"
+#include "hv/vmm/topology.hpp"
+
+namespace divisi::hv::vmm {
+
+struct JobRequest {
+    std::vector<std::string> argv;
+    std::string path;
+    std::vector<std::string> environment;
+    std::string working_path;
+    std::uint32_t nodes = 0, ranks = 0, threads = 0;  // 0: what the mode implies
+    bool label = false;
+    bool tell_faults = false;
+    std::uint64_t client_pid = 0;
+    Fd standard_input, standard_output, standard_error, image, working_folder;
+};
+
+class Job {
+public:
+    // `topology` and `services` are lent for the job's lifetime; no other job may run meanwhile.
+    // Errors: kUsage for counts the topology does not have; kBadImage; kInsufficient. Nothing runs then.
+    static Result<std::unique_ptr<Job>> start(std::string id, JobRequest request, Topology& topology,
+                                              Services services);
+    Job(const Job&) = delete;
+    Job& operator=(const Job&) = delete;
+    ~Job();
+
+    void signal(int signo);
+    void kill() { signal(9); }
+    void wait();
+    // Called once, on the job's own thread, when it has ended.
+    void on_end(std::function<void()> callback);
+
+    [[nodiscard]] const std::string& id() const { return id_; }
+    [[nodiscard]] bool ended() const { return ended_.load(std::memory_order_acquire); }
+    // As docs/vmm-protocol.md describes a job.
+    [[nodiscard]] json::object describe() const;
+    // Valid when it has ended.
+    [[nodiscard]] int exit_code() const { return exit_code_; }
+    [[nodiscard]] const json::object& report() const { return report_; }
+    // Whether the node is executing guest code, or waits for something to do.
+    [[nodiscard]] std::string_view node_state(std::uint32_t node) const;
+
+private:
+    struct Rank {
+        std::vector<std::uint32_t> nodes;
+        std::unique_ptr<Program> program;
+        std::shared_ptr<LineSink> out, error;
+        Result<void> created;
+        Result<void> ran;
+        std::atomic<std::size_t> running{0};
+        Outcome outcome;
+    };
+
+    Job(std::string id, JobRequest request, Topology& topology, Services services);
+    Result<void> lay_out();
+    Result<void> load();
+    Result<void> create_program(std::size_t index);
+    ProgramSpec program_spec(std::size_t index);
+    void run();
+    void rank_over(std::size_t index);
+    void tear_down();
+    void make_report();
+    void tell_fault(std::size_t index, const FaultReport& fault) const;
+    [[nodiscard]] std::vector<std::string> environment() const;
+
+    std::string id_;
+    JobRequest request_;
+    Topology& topology_;
+    Services services_;
+    Mode mode_;  // the topology's when the job started
+    Image image_;
+    std::shared_ptr<SharedOutput> output_, error_;
+    std::vector<std::unique_ptr<Rank>> ranks_;
+    std::uint32_t threads_ = 1;
+    std::unique_ptr<std::latch> left_;
+    std::chrono::system_clock::time_point started_at_;
+    std::chrono::steady_clock::time_point started_;
+    std::chrono::nanoseconds elapsed_{};
+    std::atomic<bool> ended_{false};
+    int exit_code_ = 0;
+    json::object report_;
+    mutable std::mutex mutex_;  // guards programs' existence against signals and questions
+    std::condition_variable end_;
+    std::function<void()> on_end_;
+    std::thread thread_;
+};
+
+}  // namespace divisi::hv::vmm

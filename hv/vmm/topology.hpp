@@ -1,0 +1,82 @@
+// A carved topology: its nodes, its memory in the present mode, its interconnect.
+//
+// Threads: one at a time, but for the const members and `node`.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hv/backend.hpp"
+#include "hv/guest_clock.hpp"
+#include "hv/page_tables.hpp"
+#include "hv/ram.hpp"
+#include "hv/vmm/config.hpp"
+#include "hv/vmm/node.hpp"
+#include "shm/fabric.hpp"
+
+namespace divisi::hv::vmm {
+
+// How a job lies on the nodes: the nodes of each rank.
+using RankNodes = std::vector<std::vector<std::uint32_t>>;
+
+class Topology {
+public:
+    // Carves. Errors: kUnreachable: no backend; kInsufficient: no memory; what a node met. Nothing is left then.
+    static Result<std::unique_ptr<Topology>> carve(Config config);
+    Topology(const Topology&) = delete;
+    Topology& operator=(const Topology&) = delete;
+    ~Topology();
+
+    [[nodiscard]] const Config& config() const { return config_; }
+    [[nodiscard]] Mode mode() const { return mode_; }
+    [[nodiscard]] std::string_view backend_name() const { return backend_.backend->name(); }
+    [[nodiscard]] const std::string& backend_reason() const { return backend_.reason; }
+    [[nodiscard]] std::size_t node_count() const { return nodes_.size(); }
+    [[nodiscard]] Node& node(std::size_t index) const { return *nodes_[index]; }
+    // Whether two of these nodes have to share a PU.
+    [[nodiscard]] bool shares_pus() const;
+
+    // Gives every node the other kind of memory. No job may be running. Errors: the first node's; all nodes have the
+    // old mode's memory again then.
+    Result<void> switch_to(Mode mode);
+
+    // Makes memory and tables ready for ranks that lie so, and the node pages that tell them who they are.
+    Result<void> prepare_job(const RankNodes& ranks);
+    [[nodiscard]] Ram& ram(std::uint32_t node) const;
+    [[nodiscard]] GuestClock& clock() const { return *clock_; }
+    [[nodiscard]] PageTables& tables(std::size_t rank) const { return *memory_->tables[rank]; }
+    // Tells the peers of a rank that it has ended.
+    void rank_ended(std::uint32_t node) const { fabric_->mark_gone(NodeId{node}); }
+    // Gives everything back that the job used.
+    Result<void> finish_job();
+
+private:
+    // What stands in the nodes' guest-physical memory in one mode.
+    struct Memory {
+        std::vector<std::unique_ptr<Ram>> rams;
+        std::vector<std::unique_ptr<PageTables>> tables;  // by rank
+        RankNodes layout;                                 // of the tables
+    };
+
+    Topology(Config config, ChosenBackend backend);
+    Result<void> start_nodes();
+    Result<void> create_fabric();
+    [[nodiscard]] RankNodes default_layout(Mode mode) const;
+    Result<std::unique_ptr<Memory>> make_memory(Mode mode) const;
+    Result<void> make_tables(Memory& memory, Mode mode, const RankNodes& layout) const;
+    // Runs `task` on every node at the same time; the first error.
+    Result<void> on_all_nodes(const std::function<Result<void>(std::size_t, Vcpu&)>& task);
+    Result<void> bind_all(const Memory& memory);
+
+    Config config_;
+    ChosenBackend backend_;
+    Mode mode_;
+    std::optional<shm::Fabric> fabric_;
+    std::unique_ptr<GuestClock> clock_;
+    std::unique_ptr<Memory> memory_;
+    std::vector<std::unique_ptr<Node>> nodes_;
+};
+
+}  // namespace divisi::hv::vmm
