@@ -1,0 +1,81 @@
+#include "ctl/job_report.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "ctl/daemon_access.hpp"
+
+namespace divisi::ctl {
+namespace {
+
+std::string signal_name(std::uint64_t signo) {
+    const char* name = ::sigabbrev_np(static_cast<int>(signo));
+    const char* text = ::sigdescr_np(static_cast<int>(signo));
+    if (name == nullptr || text == nullptr) return fmt::format("signal {}", signo);
+    return fmt::format("SIG{} ({})", name, text);
+}
+
+std::string fault_line(const json::object& fault) {
+    std::string line = fmt::format("rank {} (node {}, thread {}): {}", text_of(fault, "rank"), text_of(fault, "node"),
+                                   text_of(fault, "thread"), signal_name(count_of(fault, "signal")));
+    if (const std::string address = text_of(fault, "address"); address != "-") line += " at address " + address;
+    if (const std::string symbol = text_of(fault, "symbol"); symbol != "-" && !symbol.empty()) line += ", in " + symbol;
+    return line + ", rip " + text_of(fault, "rip");
+}
+
+// {0, 1, 2, 5} as "0-2, 5".
+std::string ranges(const std::vector<std::uint64_t>& sorted) {
+    std::string text;
+    for (std::size_t first = 0; first < sorted.size();) {
+        std::size_t last = first;
+        while (last + 1 < sorted.size() && sorted[last + 1] == sorted[last] + 1) ++last;
+        if (!text.empty()) text += ", ";
+        text += last == first ? fmt::to_string(sorted[first]) : fmt::format("{}-{}", sorted[first], sorted[last]);
+        first = last + 1;
+    }
+    return text;
+}
+
+// Ranks that failed without a fault, by how: a line for each way, not one for each rank.
+void explain_ranks(const json::object& report, std::vector<std::string>& lines) {
+    const auto ranks = objects_of(report, "ranks");
+    if (ranks.size() < 2) return;
+    std::set<std::uint64_t> faulted;  // told already, and better
+    for (const json::object* fault : objects_of(report, "faults")) faulted.insert(count_of(*fault, "rank"));
+    std::map<std::string, std::vector<std::uint64_t>> by_end;
+    for (const json::object* rank : ranks) {
+        if (faulted.contains(count_of(*rank, "rank"))) continue;
+        const std::uint64_t signo = count_of(*rank, "signal");
+        const std::uint64_t exit = count_of(*rank, "exit");
+        if (signo != 0) {
+            by_end["ended by " + signal_name(signo)].push_back(count_of(*rank, "rank"));
+        } else if (exit != 0) {
+            by_end[fmt::format("exited with code {}", exit)].push_back(count_of(*rank, "rank"));
+        }
+    }
+    for (const auto& [end, who] : by_end)
+        lines.push_back(fmt::format("rank{} {}: {}", who.size() == 1 ? "" : "s", ranges(who), end));
+}
+
+void explain_calls(const json::object& report, std::vector<std::string>& lines) {
+    std::vector<std::string> calls;
+    for (const json::object* call : objects_of(report, "unserved"))
+        calls.push_back(fmt::format("{} ({} times)", text_of(*call, "call"), text_of(*call, "count")));
+    if (!calls.empty())
+        lines.push_back(fmt::format("it asked for system calls that nodes do not serve: {}", fmt::join(calls, ", ")));
+}
+
+}  // namespace
+
+std::vector<std::string> explain(const json::object& report, int exit_code) {
+    std::vector<std::string> lines;
+    for (const json::object* fault : objects_of(report, "faults")) lines.push_back(fault_line(*fault));
+    explain_ranks(report, lines);
+    if (exit_code != 0) explain_calls(report, lines);
+    return lines;
+}
+
+}  // namespace divisi::ctl
