@@ -1,0 +1,86 @@
+/* What the parts of libdivisi share. Not installed. */
+#ifndef DIVISI_GUEST_INTERNAL_H
+#define DIVISI_GUEST_INTERNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "divisi.h"
+#include "shm/abi/node_page.h"
+#include "shm/abi/ring_ops.h"
+
+/* Both directions to one rank. `tx.ring` is NULL where there is no link. */
+struct dvi_link {
+    struct divisi_tx tx;
+    struct divisi_rx rx;
+    uint32_t rank;
+    uint32_t other_pu; /* the peer can run while we spin */
+};
+
+/* This rank's place in the tree of barriers (tree.c). */
+struct dvi_tree {
+    uint32_t parent; /* DIVISI_NO_RANK at the top */
+    uint32_t* children;
+    uint32_t child_count;
+};
+
+struct dvi_state {
+    const struct divisi_node_page* page; /* NULL when alone */
+    const struct divisi_peer* peers;     /* by rank */
+    struct dvi_link* links;              /* by rank */
+    uint32_t* linked;                    /* ranks with a link, ascending */
+    uint32_t linked_count;
+    uint32_t rank;
+    uint32_t size;
+    int setup; /* DIVISI_OK, or why nothing works */
+    uint64_t spin_ticks;
+    uint32_t next_any;         /* where the search of a receive from any begins: fairness */
+    uint32_t barriers;         /* passed or entered */
+    struct dvi_tree tree;      /* once it was asked for */
+    struct dvi_condition* any; /* room for linked_count conditions */
+    const char* setup_sentence;
+};
+
+extern struct dvi_state dvi;
+
+/* ---- waiting (wait.c) ---- */
+
+enum dvi_wanted {
+    DVI_DATA,   /* a slot from the peer */
+    DVI_SIGNAL, /* the peer's barrier count at `count` */
+    DVI_SPACE,  /* `count` slots, and room for `bulk` bytes in the bulk area */
+};
+
+struct dvi_condition {
+    struct dvi_link* link;
+    enum dvi_wanted wanted;
+    uint32_t count;
+    uint32_t bulk;
+};
+
+/* Returns when one of the conditions may have come true, or cannot any more: the caller looks again. */
+void dvi_wait(const struct dvi_condition* conditions, uint32_t count);
+/* Wakes whoever sleeps on `word`, which is cleared. */
+void dvi_wake(uint32_t* word);
+
+/* ---- errors (error.c) ---- */
+
+/* Notes the sentence for `result` (about `rank`, or -1) and yields `result`. */
+int dvi_fail(int result, int rank);
+
+/* ---- barriers (tree.c) ---- */
+
+/* Fills in dvi.tree. 0: not enough memory. */
+int dvi_make_tree(void);
+
+/* ---- links (start.c) ---- */
+
+/* The link to `rank`, or NULL with the reason in `*result`. */
+struct dvi_link* dvi_link_to(int rank, int* result);
+
+/* ORDER: acquire: what the peer wrote before it ended is there when we see that it is gone. */
+static inline int dvi_gone(const struct dvi_link* link) {
+    return __atomic_load_n(&dvi.peers[link->rank].gone, __ATOMIC_ACQUIRE) != 0u;
+}
+
+#endif

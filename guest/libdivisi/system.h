@@ -1,0 +1,43 @@
+/* The few system calls libdivisi makes, directly: no errno, and the same under glibc and musl.
+ *
+ * Results are the kernel's: negative errno values for errors. */
+#ifndef DIVISI_GUEST_SYSTEM_H
+#define DIVISI_GUEST_SYSTEM_H
+
+#include <stdint.h>
+
+#define DVI_SYS_FUTEX 202
+#define DVI_SYS_CLOCK_MONOTONIC 1
+#define DVI_SYS_FUTEX_WAITV 449
+#define DVI_FUTEX_WAIT 0
+#define DVI_FUTEX_WAKE 1
+#define DVI_FUTEX_32 2u
+#define DVI_FUTEX_WAITV_MAX 128u
+#define DVI_ENOSYS 38
+
+/* Source: futex(2), <linux/futex.h>. */
+struct dvi_futex_waitv {
+    uint64_t value;
+    uint64_t address;
+    uint32_t flags;
+    uint32_t reserved;
+};
+
+struct dvi_timespec {
+    int64_t seconds;
+    int64_t nanoseconds;
+};
+
+static inline long dvi_syscall(long number, long a, long b, long c, long d, long e) {
+    long result;
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = 0;
+    __asm__ __volatile__("syscall"
+                         : "=a"(result)
+                         : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                         : "rcx", "r11", "memory");
+    return result;
+}
+
+#endif

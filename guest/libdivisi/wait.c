@@ -1,0 +1,120 @@
+/* Waiting for the other end: look, spin where that can help, sleep otherwise.
+ *
+ * Why no wake-up is lost: the sleeper sets its sleep word, fences, and looks once more; the waker makes the condition
+ * true, fences, and looks at the sleep word. At least one of them sees the other. A waker clears the word before its
+ * futex wake, and the kernel compares the word when it puts the sleeper to bed: so a wake between the last look and
+ * the bed finds the word changed. Every clearing is followed by a wake, so a late clearing, meant for an earlier sleep,
+ * costs one more round and nothing else. docs/models/channel.pml is this, checked. */
+#include "internal.h"
+#include "system.h"
+
+/* Looks without `pause` first: a reply that is under way comes within this many looks. */
+#define BUSY_LOOKS 2000u
+#define PAUSED_LOOKS 16u
+
+static uint32_t* sleep_word(const struct dvi_condition* condition) {
+    return condition->wanted == DVI_SPACE ? &condition->link->tx.ring->space_sleep
+                                          : &condition->link->rx.ring->data_sleep;
+}
+
+/* Anything but the count before `target` ends the wait: garbage as well, which the caller then finds. */
+static int signal_changed(const struct divisi_rx* rx, uint32_t target) {
+    return __atomic_load_n(&rx->ring->signal, __ATOMIC_ACQUIRE) != target - 1u;
+}
+
+static int space_reached(struct divisi_tx* tx, uint32_t slots, uint32_t bulk) {
+    return divisi_tx_refresh(tx) != DIVISI_RING_OK || (tx->free_slots >= slots && tx->free_bulk >= bulk);
+}
+
+static int ready(const struct dvi_condition* condition) {
+    struct dvi_link* const link = condition->link;
+    switch (condition->wanted) {
+        case DVI_DATA: return divisi_rx_peek(&link->rx) != DIVISI_RING_WAIT;
+        case DVI_SIGNAL: return signal_changed(&link->rx, condition->count);
+        case DVI_SPACE: return space_reached(&link->tx, condition->count, condition->bulk);
+    }
+    return 1;
+}
+
+static int any_ready(const struct dvi_condition* conditions, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i)
+        if (ready(&conditions[i])) return 1;
+    return 0;
+}
+
+static int any_hopeless(const struct dvi_condition* conditions, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i)
+        if (dvi_gone(conditions[i].link)) return 1;
+    return 0;
+}
+
+static int worth_spinning(const struct dvi_condition* conditions, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i)
+        if (conditions[i].link->other_pu) return 1;
+    return 0;
+}
+
+static int spin(const struct dvi_condition* conditions, uint32_t count) {
+    const uint64_t begin = __builtin_ia32_rdtsc();
+    for (uint32_t look = 0; look < BUSY_LOOKS; look += count)
+        if (any_ready(conditions, count)) return 1;
+    while (__builtin_ia32_rdtsc() - begin < dvi.spin_ticks) {
+        for (uint32_t look = 0; look < PAUSED_LOOKS; ++look) {
+            if (any_ready(conditions, count)) return 1;
+            __builtin_ia32_pause();
+        }
+        if (any_hopeless(conditions, count)) return 1;
+    }
+    return 0;
+}
+
+static void arm(const struct dvi_condition* conditions, uint32_t count, uint32_t value) {
+    for (uint32_t i = 0; i < count; ++i) __atomic_store_n(sleep_word(&conditions[i]), value, __ATOMIC_RELAXED);
+}
+
+/* Sleeps until `word` is not 1, is woken, or the time is over. Any reason to wake up is good enough. */
+static void sleep_on_one(uint32_t* word, const struct dvi_timespec* timeout) {
+    dvi_syscall(DVI_SYS_FUTEX, (long)word, DVI_FUTEX_WAIT, 1, (long)timeout, 0);
+}
+
+static void sleep_on_many(const struct dvi_condition* conditions, uint32_t count) {
+    static int has_waitv = 1;
+    /* Beyond what one call can watch, or without it, the others are looked at every now and then. */
+    const struct dvi_timespec while_unwatched = {0, 500000};
+    if (has_waitv && count <= DVI_FUTEX_WAITV_MAX) {
+        struct dvi_futex_waitv waiters[DVI_FUTEX_WAITV_MAX];
+        for (uint32_t i = 0; i < count; ++i) {
+            const struct dvi_futex_waitv waiter = {1, (uint64_t)(uintptr_t)sleep_word(&conditions[i]), DVI_FUTEX_32, 0};
+            waiters[i] = waiter;
+        }
+        if (dvi_syscall(DVI_SYS_FUTEX_WAITV, (long)waiters, (long)count, 0, 0, DVI_SYS_CLOCK_MONOTONIC) != -DVI_ENOSYS)
+            return;
+        has_waitv = 0;
+    }
+    sleep_on_one(sleep_word(&conditions[0]), &while_unwatched);
+}
+
+static void sleep_once(const struct dvi_condition* conditions, uint32_t count) {
+    arm(conditions, count, 1);
+    /* ORDER: the sleep words are visible before the last look; the other end does it the other way round. */
+    divisi_full_fence();
+    if (!any_ready(conditions, count) && !any_hopeless(conditions, count)) {
+        if (count == 1)
+            sleep_on_one(sleep_word(&conditions[0]), NULL);
+        else
+            sleep_on_many(conditions, count);
+    }
+    arm(conditions, count, 0);
+}
+
+void dvi_wait(const struct dvi_condition* conditions, uint32_t count) {
+    if (worth_spinning(conditions, count) && spin(conditions, count)) return;
+    do {
+        sleep_once(conditions, count);
+    } while (!any_ready(conditions, count) && !any_hopeless(conditions, count));
+}
+
+void dvi_wake(uint32_t* word) {
+    __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
+    dvi_syscall(DVI_SYS_FUTEX, (long)word, DVI_FUTEX_WAKE, INT32_MAX, 0, 0);
+}
