@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""The main job over real nodes: what the other tests do over a stand-in, where it matters that it is not one."""
+import os
+import signal
+import subprocess
+
+from sandbox import BIN, SandboxTest, alive, main, skip, wait_for
+
+PROGRAM = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(int argc, char** argv) {
+    char line[256];
+    if (argc > 1 && strcmp(argv[1], "cat") == 0) {
+        while (fgets(line, sizeof line, stdin)) fputs(line, stdout);
+    } else if (argc > 1 && strcmp(argv[1], "crash") == 0) {
+        *(volatile int*)0 = 1;
+    } else if (argc > 1 && strcmp(argv[1], "sleep") == 0) {
+        puts("begun");
+        fflush(stdout);
+        for (;;) sleep(1);
+    } else if (argc > 1 && strcmp(argv[1], "exit") == 0) {
+        return atoi(argv[2]);
+    } else {
+        printf("hello %s %s\n", argc > 1 ? argv[1] : "", getenv("GREETING") ? getenv("GREETING") : "");
+    }
+    return 0;
+}
+"""
+
+
+class RealVmm(SandboxTest):
+    vmm = None
+
+    def setUp(self):
+        super().setUp()
+        self.program = os.path.join(self.state, "program")
+        subprocess.run(["cc", "-O1", "-static", "-x", "c", "-", "-o", self.program], input=PROGRAM, text=True,
+                       check=True)
+
+    def carve(self, nodes=4):
+        self.ok("carve", self.policy(nodes=nodes))
+        return self.json("show", "pair")["vmm_pid"]
+
+    def test_the_main_job(self):
+        pid = self.carve(nodes=8)
+        self.assertEqual(len(self.json("show", "pair")["nodes"]), 8)
+        self.env["GREETING"] = "world"
+        self.assertEqual(self.ok("run", "pair", "--", "./program", "dear", cwd=self.state), "hello dear world\n" * 8)
+        self.assertEqual(self.ok("run", "pair", "-n", "3", "--", self.program), "hello  world\n" * 3)
+        lines = self.ok("run", "pair", "--label", "--", self.program).splitlines()
+        self.assertEqual(sorted(lines), ["[%d] hello  world" % rank for rank in range(8)])
+        self.assertEqual(self.ok("run", "pair", "--", self.program, "cat", input="in\n"), "in\n")
+        self.divisi("run", "pair", "--", self.program, "exit", "3", exit=3)
+        self.ok("switch", "pair", "shared-memory")
+        self.assertEqual(self.ok("run", "pair", "--", self.program), "hello  world\n")
+        self.ok("switch", "pair", "message-passing")
+        self.assertEqual(self.ok("run", "pair", "--", self.program), "hello  world\n" * 8)
+        self.ok("release", "pair")
+        self.assertFalse(alive(pid))
+        self.assertEqual(os.listdir(self.topologies()), [])
+
+    def test_one_go(self):
+        self.assertEqual(self.ok("run", "--policy", self.policy(), "--", self.program), "hello  \n" * 2)
+        self.assertEqual(self.names(), [])
+
+    def test_fault(self):
+        self.carve()
+        result = self.divisi("run", "pair", "--ranks", "1", "--", self.program, "crash", exit=139)
+        self.assertIn("SIGSEGV", result.stderr)
+        self.assertIn("main", result.stderr)
+
+    def test_detached_job(self):
+        self.carve()
+        job = self.ok("run", "-d", "pair", "--ranks", "1", "--", self.program, "sleep").strip()
+        wait_for(lambda: self.ok("logs", job) == "begun\n", "it has begun")
+        self.assertIn(job, self.divisi("switch", "pair", "shared-memory", exit=1).stderr)
+        self.ok("kill", job)
+        wait_for(lambda: self.json("ps")["jobs"] == [], "it has ended")
+        [entry] = self.json("ps", "-a")["jobs"]
+        self.assertEqual(entry["exit"], 128 + signal.SIGTERM)
+
+    def begin(self, *words):
+        job = self.start("divisi", "run", *words, "--ranks", "1", "--", self.program, "sleep")
+        self.assertEqual(job.stdout.readline(), "begun\n")
+        return job
+
+    def test_interrupt(self):
+        self.carve()
+        job = self.begin("pair")
+        job.send_signal(signal.SIGINT)
+        job.communicate(timeout=30)
+        self.assertEqual(job.returncode, 128 + signal.SIGINT)
+        self.assertEqual(self.json("ps")["jobs"], [])
+
+    def test_killed_client(self):
+        self.carve()
+        job = self.begin("pair")
+        job.kill()
+        job.communicate()
+        wait_for(lambda: self.json("ps")["jobs"] == [], "nothing runs")
+        self.assertEqual(self.ok("run", "pair", "--ranks", "1", "--", self.program), "hello  \n")
+
+    def test_killed_daemon(self):
+        self.carve()
+        job = self.begin("pair")
+        before = self.json("show", "pair")["vmm_pid"]
+        self.kill_daemon()
+        shown = self.json("show", "pair")
+        self.assertEqual((shown["vmm_pid"], shown["state"]), (before, "busy"))
+        job.send_signal(signal.SIGTERM)
+        job.communicate(timeout=30)
+        self.assertEqual(job.returncode, 128 + signal.SIGTERM)
+        self.ok("release", "pair")
+
+    def test_killed_vmm(self):
+        pid = self.carve()
+        job = self.begin("pair")
+        os.kill(pid, signal.SIGKILL)
+        _, err = job.communicate(timeout=30)
+        self.assertEqual(job.returncode, 125)
+        self.assertIn("killed by signal 9", err)
+        wait_for(lambda: self.names() == [], "the topology is gone")
+        self.assertEqual(os.listdir(self.topologies()), [])
+        self.carve()
+
+    def test_killed_client_of_one_go(self):
+        job = self.begin("--policy", self.policy("once"))
+        job.kill()
+        job.communicate()
+        wait_for(lambda: self.names() == [], "the topology is gone")
+        self.assertEqual(os.listdir(self.topologies()), [])
+
+    def test_killed_daemon_while_carving(self):
+        for _ in range(5):
+            self.ok("daemon", "start")
+            carve = self.start("divisi", "carve", self.policy(nodes=16))
+            config = os.path.join(self.topologies(), "pair/config.json")
+            wait_for(lambda: os.path.exists(config) or carve.poll() is not None, "carving has begun")
+            self.kill_daemon()
+            carve.communicate(timeout=30)
+            # Either it stands and is taken up, or nothing of it is left.
+            if self.names() == ["pair"]:
+                self.assertEqual(self.ok("run", "pair", "-n", "1", "--", self.program), "hello  \n")
+                self.ok("release", "pair")
+            self.assertEqual(os.listdir(self.topologies()), [])
+            self.assertEqual(self.processes(), [self.daemon_pid()])
+
+
+if not os.path.exists(os.path.join(BIN, "divisi-vmm")):
+    skip("divisi-vmm is not built")
+if subprocess.run([os.path.join(BIN, "divisi-vmm"), "--probe"], capture_output=True, text=True).stdout.count(
+        '"ok":true') == 0:
+    skip("no backend works on this machine")
+main()

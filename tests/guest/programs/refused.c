@@ -1,0 +1,35 @@
+// What a node does not do is refused plainly: no process beside this one, and nothing that would escape the node.
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "check.h"
+
+int main(void) {
+    CHECK_ERRNO(fork(), ENOSYS);
+    CHECK_ERRNO(syscall(SYS_vfork), ENOSYS);
+    char* arguments[] = {"/bin/true", NULL};
+    CHECK_ERRNO(execve("/bin/true", arguments, NULL), ENOSYS);
+    CHECK_ERRNO(ptrace(PTRACE_TRACEME, 0, NULL, NULL), ENOSYS);
+    CHECK_ERRNO(mount("a", "/", "tmpfs", 0, NULL), ENOSYS);
+    CHECK_ERRNO(syscall(SYS_init_module, NULL, 0UL, ""), ENOSYS);
+    CHECK_ERRNO(syscall(SYS_kexec_load, 0UL, 0UL, NULL, 0UL), ENOSYS);
+    CHECK_ERRNO(syscall(SYS_bpf, 0, NULL, 0), ENOSYS);
+    CHECK_ERRNO(syscall(SYS_io_uring_setup, 4, NULL), ENOSYS);
+    CHECK_ERRNO(syscall(SYS_rseq, NULL, 0, 0, 0), ENOSYS);
+    CHECK_ERRNO(syscall(SYS_reboot, 0, 0, 0, NULL), ENOSYS);
+    CHECK_ERRNO(syscall(5000), ENOSYS);
+    // A file that memory writes through to: not served, and not pretended.
+    char name[] = "refused-XXXXXX";
+    const int file = mkstemp(name);
+    CHECK(file >= 0 && ftruncate(file, 4096) == 0);
+    CHECK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) == MAP_FAILED && errno == ENODEV);
+    close(file);
+    unlink(name);
+    return check_end();
+}

@@ -1,0 +1,151 @@
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "ring_pair.hpp"
+
+namespace divisi::shm::test {
+namespace {
+
+TEST(Ring, IsEmptyWhenFresh) {
+    RingPair ring;
+    EXPECT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_WAIT);
+}
+
+TEST(Ring, CarriesEverySmallSizeWithItsTag) {
+    RingPair ring;
+    for (std::uint32_t size = 0; size <= DIVISI_SLOT_PAYLOAD_BYTES; ++size) {
+        const Bytes sent = pattern(size, size);
+        ASSERT_EQ(put_all(ring.tx, 1000 + size, sent), DIVISI_RING_OK);
+        ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_OK);
+        EXPECT_EQ(ring.rx.tag, 1000 + size);
+        Bytes received;
+        ASSERT_EQ(take_all(ring.rx, received), DIVISI_RING_OK);
+        EXPECT_EQ(received, sent);
+    }
+}
+
+TEST(Ring, SmallMessageWritesNothingBeyondItsLength) {
+    RingPair ring;
+    for (std::uint32_t size = 0; size < DIVISI_SLOT_PAYLOAD_BYTES; ++size) {
+        ASSERT_EQ(put_all(ring.tx, 0, pattern(size, 7)), DIVISI_RING_OK);
+        ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_OK);
+        Bytes buffer(size + 1, 0xee);
+        (void)divisi_rx_take(&ring.rx, buffer.data());
+        EXPECT_EQ(buffer.back(), 0xee);
+    }
+}
+
+TEST(Ring, RefusesWriteWhenFullAndGoesOnWhenDrained) {
+    RingPair ring;
+    const std::uint64_t value = 42;
+    std::uint32_t sent = 0;
+    while (divisi_tx_small(&ring.tx, sent, &value, sizeof value) == DIVISI_RING_OK) ++sent;
+    EXPECT_EQ(sent, divisi_ring_slots(DIVISI_RING_MIN_BYTES));
+    for (std::uint32_t i = 0; i < sent; ++i) {
+        Bytes received;
+        ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_OK);
+        EXPECT_EQ(ring.rx.tag, i);
+        ASSERT_EQ(take_all(ring.rx, received), DIVISI_RING_OK);
+    }
+    EXPECT_EQ(divisi_tx_small(&ring.tx, 0, &value, sizeof value), DIVISI_RING_OK);
+}
+
+TEST(Ring, WrapsAroundManyTimes) {
+    RingPair ring;
+    for (std::uint32_t i = 0; i < 5000; ++i) {
+        const Bytes sent = pattern(i % 300, i);
+        ASSERT_EQ(put_all(ring.tx, i, sent), DIVISI_RING_OK);
+        Bytes received;
+        ASSERT_EQ(take_all(ring.rx, received), DIVISI_RING_OK);
+        ASSERT_EQ(received, sent);
+    }
+}
+
+TEST(Ring, LargeMessageWaitsForRoomAndGoesOnWhereItWas) {
+    RingPair ring;
+    const Bytes sent = pattern(100'000, 3);
+    Bytes received;
+    EXPECT_EQ(put_all(ring.tx, 5, sent), DIVISI_RING_WAIT);
+    int rounds = 0;
+    while (take_all(ring.rx, received) == DIVISI_RING_WAIT && ++rounds < 1000)
+        if (ring.tx.left != 0) (void)put_all(ring.tx, 5, sent);
+    EXPECT_EQ(received, sent);
+    EXPECT_EQ(ring.tx.left, 0U);
+}
+
+TEST(Ring, SaysBeforehandWhetherALargeMessageFits) {
+    RingPair ring;
+    const std::uint32_t all = divisi_ring_bulk_bytes(DIVISI_RING_MIN_BYTES);
+    EXPECT_EQ(divisi_tx_large_fits(&ring.tx, all), 1);
+    EXPECT_EQ(divisi_tx_large_fits(&ring.tx, all + 1), 0);
+    ASSERT_EQ(put_all(ring.tx, 0, pattern(all, 1)), DIVISI_RING_OK);
+    EXPECT_EQ(divisi_tx_large_fits(&ring.tx, 64), 0);
+    Bytes received;
+    ASSERT_EQ(take_all(ring.rx, received), DIVISI_RING_OK);
+    EXPECT_EQ(divisi_tx_large_fits(&ring.tx, all), 1);
+}
+
+TEST(Ring, DiscardsAMessageAndKeepsTheNext) {
+    RingPair ring;
+    ASSERT_EQ(put_all(ring.tx, 1, pattern(1000, 1)), DIVISI_RING_OK);
+    ASSERT_EQ(put_all(ring.tx, 2, pattern(1000, 2)), DIVISI_RING_OK);
+    ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_OK);
+    while (ring.rx.left != 0) {
+        ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_OK);
+        (void)divisi_rx_take(&ring.rx, nullptr);
+    }
+    Bytes received;
+    ASSERT_EQ(take_all(ring.rx, received), DIVISI_RING_OK);
+    EXPECT_EQ(received, pattern(1000, 2));
+}
+
+TEST(Ring, AsksForAWakeUpOnlyWhenTheOtherEndSleeps) {
+    RingPair ring;
+    EXPECT_EQ(divisi_tx_must_wake(&ring.tx), 0);
+    EXPECT_EQ(divisi_rx_must_wake(&ring.rx), 0);
+    ring.rx.ring->data_sleep = 1;
+    ring.rx.ring->space_sleep = 1;
+    EXPECT_EQ(divisi_tx_must_wake(&ring.tx), 1);
+    EXPECT_EQ(divisi_rx_must_wake(&ring.rx), 1);
+}
+
+// Sizes around every border: a slot, a line, a piece, the bulk area.
+std::size_t random_size(std::mt19937& random) {
+    switch (random() % 4) {
+        case 0: return random() % 49;
+        case 1: return 49 + random() % 200;
+        case 2: return random() % 5000;
+        default: return random() % 60'000;
+    }
+}
+
+class RingOfSize : public testing::TestWithParam<std::uint32_t> {};
+
+TEST_P(RingOfSize, CarriesRandomSizesBetweenTwoThreads) {
+    RingPair ring(GetParam());
+    constexpr std::uint32_t kMessages = 3000;
+    std::thread producer([&ring] {
+        std::mt19937 random(1);
+        for (std::uint32_t i = 0; i < kMessages; ++i) {
+            const Bytes message = pattern(random_size(random), i);
+            while (put_all(ring.tx, i, message) == DIVISI_RING_WAIT) std::this_thread::yield();
+        }
+    });
+    std::mt19937 random(1);
+    for (std::uint32_t i = 0; i < kMessages; ++i) {
+        Bytes received;
+        int result = DIVISI_RING_WAIT;
+        while ((result = take_all(ring.rx, received)) == DIVISI_RING_WAIT) std::this_thread::yield();
+        EXPECT_EQ(result, DIVISI_RING_OK);
+        EXPECT_EQ(ring.rx.tag, i);
+        EXPECT_EQ(received, pattern(random_size(random), i));
+        if (testing::Test::HasFailure()) std::abort();  // the producer would wait for ever
+    }
+    producer.join();
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, RingOfSize, testing::Values(DIVISI_RING_MIN_BYTES, 32768U, 262144U));
+
+}  // namespace
+}  // namespace divisi::shm::test
