@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <ctime>
@@ -160,7 +162,11 @@ void GuestClock::take_sample(History& history) {
 
 void GuestClock::publish(const divisi_clock_record& record) {
     const std::uint64_t sequence = page().sequence + 1;
-    page().records[sequence & 1U] = record;
+    std::array<std::uint64_t, sizeof record / sizeof(std::uint64_t)> words{};
+    std::memcpy(words.data(), &record, sizeof record);
+    auto* to = reinterpret_cast<std::uint64_t*>(&page().records[sequence & 1U]);
+    // ORDER: release: a reader that is a whole interval late and meets one of these words sees the last number, too.
+    for (const std::uint64_t word : words) std::atomic_ref(*to++).store(word, std::memory_order_release);
     // ORDER: the record before the number that makes it the current one.
     std::atomic_ref(page().sequence).store(sequence, std::memory_order_release);
 }
