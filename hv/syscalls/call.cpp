@@ -18,9 +18,10 @@ using Table = std::array<const SyscallEntry*, kNumbers>;
 
 Table make_table() {
     Table table{};
-    for (const SyscallList& list : {memory_syscalls(), thread_syscalls(), signal_syscalls(), time_syscalls(),
-                                    file_syscalls(), transfer_syscalls(), poll_syscalls(), path_syscalls(),
-                                    attribute_syscalls(), event_syscalls(), process_syscalls()}) {
+    for (const SyscallList& list :
+         {memory_syscalls(), thread_syscalls(), futex_syscalls(), processor_syscalls(), signal_syscalls(),
+          time_syscalls(), file_syscalls(), transfer_syscalls(), poll_syscalls(), path_syscalls(), attribute_syscalls(),
+          event_syscalls(), process_syscalls()}) {
         for (std::size_t i = 0; i < list.second; ++i) table.at(list.first[i].number) = &list.first[i];
     }
     return table;

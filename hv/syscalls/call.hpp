@@ -66,6 +66,8 @@ std::string syscall_name(std::uint64_t number);
 using SyscallList = std::pair<const SyscallEntry*, std::size_t>;
 SyscallList memory_syscalls();
 SyscallList thread_syscalls();
+SyscallList futex_syscalls();
+SyscallList processor_syscalls();
 SyscallList signal_syscalls();
 SyscallList time_syscalls();
 SyscallList file_syscalls();
@@ -75,6 +77,9 @@ SyscallList path_syscalls();
 SyscallList attribute_syscalls();
 SyscallList event_syscalls();
 SyscallList process_syscalls();
+
+// At a thread's end: the robust locks that it holds go to who waits for them, marked.
+void release_robust_futexes(Call& call);
 
 // Runs `call` on another host thread while the guest's thread waits; `finish`, if given, makes the result on the node.
 SysResult wait_in_host(Call& call, std::function<SysResult()> host_call,

@@ -1,0 +1,162 @@
+// Futexes: futex(2), futex_waitv(2), and what a thread's end releases.
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+
+#include "hv/syscalls/call.hpp"
+
+namespace divisi::hv {
+
+// Source: Documentation/locking/robust-futexes.rst of the kernel.
+void release_robust_futexes(Call& call) {
+    AddressSpace& memory = call.memory();
+    struct Head {
+        Gva next;
+        std::int64_t offset;
+        Gva pending;
+    };
+    const auto head = memory.read<Head>(call.thread.robust_list);
+    if (call.thread.robust_list == 0 || !head) return;
+    const auto release = [&](Gva entry) {
+        const Gva at = (entry & ~1ULL) + static_cast<Gva>(head->offset);
+        std::uint32_t* word = memory.word(at);
+        if (word == nullptr) return;
+        const std::atomic_ref value(*word);
+        std::uint32_t seen = value.load();
+        while ((seen & FUTEX_TID_MASK) == static_cast<std::uint32_t>(call.thread.tid)) {
+            if (!value.compare_exchange_weak(seen, (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED)) continue;
+            if ((seen & FUTEX_WAITERS) != 0) call.program.services().futexes.wake(call.program.futex_key(at), 1, ~0U);
+            return;
+        }
+    };
+    Gva entry = head->next;
+    // The list is the program's: it may be circular or endless.
+    for (int limit = 0; limit < 2048 && (entry & ~1ULL) != call.thread.robust_list; ++limit) {
+        const auto next = memory.read<Gva>(entry & ~1ULL);
+        if (entry != head->pending) release(entry);
+        if (!next) return;
+        entry = *next;
+    }
+    if (head->pending != 0) release(head->pending);
+}
+
+namespace {
+
+SysResult sys_set_robust_list(Call& call) {
+    if (call.arg(1) != 24) return -EINVAL;
+    call.thread.robust_list = call.arg(0);
+    return 0;
+}
+
+// ---- futex ----
+
+using Clock = Timers::Clock;
+
+// The time at which a wait ends. `absolute` times are of CLOCK_MONOTONIC or, with `realtime`, of CLOCK_REALTIME.
+SysResult read_deadline(Call& call, Gva at, bool absolute, bool realtime, std::optional<Clock::time_point>& deadline) {
+    if (at == 0) return 0;
+    const auto value = call.memory().read<timespec>(at);
+    if (!value) return -EFAULT;
+    if (value->tv_sec < 0 || value->tv_nsec < 0 || value->tv_nsec >= 1'000'000'000) return -EINVAL;
+    // Beyond a century is for ever; and it must not overflow.
+    constexpr std::int64_t kCentury = 3'200'000'000;
+    const auto duration = std::chrono::seconds(std::min<std::int64_t>(value->tv_sec, kCentury)) +
+                          std::chrono::nanoseconds(value->tv_nsec);
+    if (!absolute) {
+        deadline = Clock::now() + duration;
+    } else if (realtime) {
+        const auto left = duration - std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                         std::chrono::system_clock::now().time_since_epoch());
+        deadline = Clock::now() + left;
+    } else {
+        deadline = Clock::time_point(duration);
+    }
+    return 0;
+}
+
+FutexTable::Word word_at(Call& call, Gva address, std::uint32_t expected) {
+    return {call.program.futex_key(address), call.memory().word(address), expected};
+}
+
+SysResult futex_wait(Call& call, std::uint32_t bitset, bool absolute, bool realtime) {
+    if (bitset == 0) return -EINVAL;
+    std::optional<Clock::time_point> deadline;
+    if (const SysResult error = read_deadline(call, call.arg(3), absolute, realtime, deadline); error != 0)
+        return error;
+    const FutexTable::Word word = word_at(call, call.arg(0), static_cast<std::uint32_t>(call.arg(2)));
+    if (word.host == nullptr) return call.arg(0) % 4 != 0 ? -EINVAL : -EFAULT;
+    const SysResult queued = call.program.services().futexes.wait(call.thread, {word}, bitset, deadline);
+    return queued == 0 ? kWaits : queued;
+}
+
+SysResult sys_futex(Call& call) {
+    const int operation = call.int_arg(1);
+    const int command = operation & FUTEX_CMD_MASK;
+    const bool realtime = (operation & FUTEX_CLOCK_REALTIME) != 0;
+    FutexTable& futexes = call.program.services().futexes;
+    const auto count = static_cast<std::uint32_t>(std::clamp(call.int_arg(2), 0, INT32_MAX));
+    const auto second_count = static_cast<std::uint32_t>(std::clamp(call.int_arg(3), 0, INT32_MAX));
+    if (call.arg(0) % 4 != 0) return -EINVAL;
+    const FutexTable::Key key = call.program.futex_key(call.arg(0));
+    switch (command) {
+        case FUTEX_WAIT: return futex_wait(call, ~0U, false, false);
+        case FUTEX_WAIT_BITSET: return futex_wait(call, static_cast<std::uint32_t>(call.arg(5)), true, realtime);
+        case FUTEX_WAKE: return futexes.wake(key, std::max(count, 1U), ~0U);
+        case FUTEX_WAKE_BITSET:
+            if (call.arg(5) == 0) return -EINVAL;
+            return futexes.wake(key, std::max(count, 1U), static_cast<std::uint32_t>(call.arg(5)));
+        case FUTEX_REQUEUE:
+            if (call.memory().word(call.arg(4)) == nullptr) return -EFAULT;
+            return futexes.requeue(key, call.program.futex_key(call.arg(4)), count, second_count, std::nullopt);
+        case FUTEX_CMP_REQUEUE: {
+            const auto check = word_at(call, call.arg(0), static_cast<std::uint32_t>(call.arg(5)));
+            if (check.host == nullptr || call.memory().word(call.arg(4)) == nullptr) return -EFAULT;
+            return futexes.requeue(key, call.program.futex_key(call.arg(4)), count, second_count, check);
+        }
+        case FUTEX_WAKE_OP: {
+            std::uint32_t* target = call.memory().word(call.arg(4));
+            if (target == nullptr) return -EFAULT;
+            return futexes.wake_op(key, count, call.program.futex_key(call.arg(4)), second_count, target,
+                                   static_cast<std::uint32_t>(call.arg(5)));
+        }
+        default: return -ENOSYS;  // priority inheritance
+    }
+}
+
+SysResult sys_futex_waitv(Call& call) {
+    constexpr std::uint64_t kMaxWords = 128;
+    const std::uint64_t count = call.arg(1);
+    if (count == 0 || count > kMaxWords || call.arg(2) != 0) return -EINVAL;
+    std::vector<futex_waitv> requests(count);
+    if (!call.memory().copy_in(requests.data(), call.arg(0), count * sizeof requests[0])) return -EFAULT;
+    std::optional<Clock::time_point> deadline;
+    const bool realtime = call.int_arg(4) == CLOCK_REALTIME;
+    if (const SysResult error = read_deadline(call, call.arg(3), true, realtime, deadline); error != 0) return error;
+    std::vector<FutexTable::Word> words;
+    for (const futex_waitv& request : requests) {
+        if ((request.flags & ~static_cast<std::uint32_t>(FUTEX_PRIVATE_FLAG)) != FUTEX_32 || request.__reserved != 0)
+            return -EINVAL;
+        words.push_back(word_at(call, request.uaddr, static_cast<std::uint32_t>(request.val)));
+        if (words.back().host == nullptr) return request.uaddr % 4 != 0 ? -EINVAL : -EFAULT;
+    }
+    const SysResult queued = call.program.services().futexes.wait(call.thread, words, ~0U, deadline);
+    return queued == 0 ? kWaits : queued;
+}
+
+constexpr SyscallEntry kEntries[] = {
+    {SYS_set_robust_list, "set_robust_list", sys_set_robust_list, Served::kFully, ""},
+    {SYS_futex, "futex", sys_futex, Served::kPartly, "no priority inheritance"},
+    {SYS_futex_waitv, "futex_waitv", sys_futex_waitv, Served::kFully, ""},
+};
+
+}  // namespace
+
+SyscallList futex_syscalls() {
+    return {kEntries, std::size(kEntries)};
+}
+
+}  // namespace divisi::hv
