@@ -1,0 +1,66 @@
+/* Groups and communicators. */
+#ifndef DVM_COMMUNICATOR_H
+#define DVM_COMMUNICATOR_H
+
+#include <mpi.h>
+#include "object.h"
+
+struct dvm_group {
+    struct dvm_object object;
+    int size;
+    int rank;         /* ours in it, or MPI_UNDEFINED */
+    uint32_t* world;  /* by rank: the world rank */
+    int32_t* rank_of; /* by world rank: the rank, or MPI_UNDEFINED; NULL: all ranks in the order of the world */
+};
+
+struct dvm_attribute;
+struct dvm_topology;
+
+/* Messages of a communicator carry its context: two communicators never see each other's. */
+struct dvm_comm {
+    struct dvm_object object;
+    uint32_t context;
+    int rank; /* ours in the local group */
+    int size; /* of the local group */
+    bool inter;
+    struct dvm_group* local;
+    struct dvm_group* remote; /* whom ranks of sends and receives mean; the local group unless `inter` */
+    struct dvm_comm* within;  /* of an intercommunicator: the local group as an intracommunicator, for collectives */
+    uint32_t collectives;     /* begun so far: the tag of the next (dvm_collective_tag) */
+    struct dvm_errhandler* errhandler;
+    struct dvm_attribute* attributes;
+    struct dvm_topology* topology; /* NULL: none (topology.c) */
+    struct dvm_info* info;
+    char name[MPI_MAX_OBJECT_NAME];
+};
+
+/* NULL: not a communicator (null, freed or never one). */
+struct dvm_comm* dvm_comm_of(MPI_Comm comm);
+MPI_Comm dvm_comm_handle(struct dvm_comm* comm);
+struct dvm_group* dvm_group_of(MPI_Group group);
+MPI_Group dvm_group_handle(struct dvm_group* group);
+
+/* How many ranks a send can mean: the remote group's size. */
+static inline int dvm_peers(const struct dvm_comm* comm) {
+    return comm->remote->size;
+}
+
+static inline uint32_t dvm_world_rank(const struct dvm_comm* comm, int rank) {
+    return comm->remote->world[rank];
+}
+
+/* A group of `size` ranks given by their world ranks, which are copied. NULL: no memory. */
+struct dvm_group* dvm_group_new(int size, const uint32_t* world);
+void dvm_group_release(struct dvm_group* group);
+
+/* Collective over `comm` (an intracommunicator): a new one over the same group with ranks reordered; `world` gives the
+ * world rank of every new rank, the same for all; ranks that are not among them get NULL. Attributes and topology are
+ * not taken over. For topologies. */
+int dvm_comm_reordered(struct dvm_comm* comm, int size, const uint32_t* world, struct dvm_comm** created);
+void dvm_comm_release(struct dvm_comm* comm);
+
+/* Called when a communicator with a topology is duplicated, and when it goes. Owned by topology.c. */
+int dvm_topology_copy(const struct dvm_topology* from, struct dvm_topology** to);
+void dvm_topology_free(struct dvm_topology* topology);
+
+#endif

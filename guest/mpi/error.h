@@ -1,0 +1,30 @@
+/* Errors: noted with a sentence where they are found, raised through the communicator's error handler where the MPI
+ * call ends. */
+#ifndef DVM_ERROR_H
+#define DVM_ERROR_H
+
+#include "object.h"
+
+struct dvm_comm;
+
+/* Notes the sentence and yields `error_class`. The sentence names rank and argument, not the call. */
+int dvm_fail(int error_class, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Calls the error handler of `comm` (NULL: the one for errors without a communicator) for `error_class` with the
+ * sentence noted last; yields the class where the handler returns. `call`: DVM_CALL. */
+int dvm_raise(struct dvm_comm* comm, int error_class, const char* call);
+
+/* Both at once. */
+int dvm_error(struct dvm_comm* comm, int error_class, const char* call, const char* format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* For what is not there: raises MPI_ERR_UNSUPPORTED_OPERATION and says what to do instead. */
+int dvm_unsupported(struct dvm_comm* comm, const char* call);
+
+/* Ends the job, with this sentence. */
+_Noreturn void dvm_abort(int code, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+/* For calls without a communicator of their own: before MPI_Init and after MPI_Finalize there is no going on. */
+void dvm_check_running(const char* call);
+
+#endif
