@@ -16,6 +16,7 @@
 #include "base/paths.hpp"
 #include "hv/backend.hpp"
 #include "hv/kick_signal.hpp"
+#include "hv/vmm/jail.hpp"
 #include "hv/vmm/server.hpp"
 
 namespace divisi::hv::vmm {
@@ -62,12 +63,14 @@ void raise_limits() {
 }
 
 Result<std::unique_ptr<Server>> carve(const std::string& dir) {
+    DIVISI_TRY(drop_privileges());
     DIVISI_TRY(install_kick_handler());
     DIVISI_TRY_ASSIGN(const std::string text, read_file(dir + "/config.json"));
     DIVISI_TRY_ASSIGN(Config config, parse_config(text));
     ::prctl(PR_SET_NAME, fmt::format("vmm:{}", config.name.substr(0, 11)).c_str());
     DIVISI_TRY_ASSIGN(std::unique_ptr<Topology> topology, Topology::carve(std::move(config)));
     DIVISI_TRY_ASSIGN(Fd listener, listen_control(vmm_socket(dir)));
+    if (topology->backend_name() == "kvm") DIVISI_TRY(forbid_system_calls());
     return std::make_unique<Server>(std::move(topology), std::move(listener));
 }
 

@@ -62,6 +62,15 @@ class RealVmm(SandboxTest):
         self.assertFalse(alive(pid))
         self.assertEqual(os.listdir(self.topologies()), [])
 
+    def test_it_has_given_up_what_it_does_not_need(self):
+        pid = self.carve()
+        with open("/proc/%d/status" % pid) as file:
+            status = dict(line.split(":\t") for line in file.read().splitlines())
+        self.assertEqual(status["NoNewPrivs"], "1")
+        self.assertEqual(int(status["CapEff"], 16) & ~0b11111, 0)
+        # On the direct backend its stubs would inherit a filter: they have one of their own.
+        self.assertEqual(status["Seccomp"], "2" if self.json("show", "pair")["backend"] == "kvm" else "0")
+
     def test_one_go(self):
         self.assertEqual(self.ok("run", "--policy", self.policy(), "--", self.program), "hello  \n" * 2)
         self.assertEqual(self.names(), [])
