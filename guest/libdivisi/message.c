@@ -1,10 +1,7 @@
 #include "internal.h"
+#include "link.h"
 
 /* ---- sending ---- */
-
-static void wake_consumer(struct dvi_link* link) {
-    if (divisi_tx_must_wake(&link->tx)) dvi_wake(&link->tx.ring->data_sleep);
-}
 
 /* Waits until `bulk` bytes and a slot are free. */
 static int wait_for_space(struct dvi_link* link, uint32_t bulk) {
@@ -17,15 +14,13 @@ static int wait_for_space(struct dvi_link* link, uint32_t bulk) {
 
 static int send_small(struct dvi_link* link, uint64_t tag, const void* data, uint32_t length, int wait) {
     for (;;) {
-        const int sent = divisi_tx_small(&link->tx, tag, data, length);
-        if (sent == DIVISI_RING_OK) break;
+        const int sent = dvi_send_small(link, tag, data, length);
+        if (sent == DIVISI_RING_OK) return DIVISI_OK;
         if (sent == DIVISI_RING_BROKEN) return dvi_fail(DIVISI_EPROTO, (int)link->rank);
         if (!wait) return DIVISI_EAGAIN;
         const int result = wait_for_space(link, 0);
         if (result != DIVISI_OK) return result;
     }
-    wake_consumer(link);
-    return DIVISI_OK;
 }
 
 /* Waits until the next piece of a message of `length` bytes fits. */
@@ -40,10 +35,9 @@ static int wait_for_piece(struct dvi_link* link, size_t length) {
 
 static int send_large(struct dvi_link* link, uint64_t tag, const void* data, size_t length) {
     for (;;) {
-        const int sent = divisi_tx_large(&link->tx, tag, data, length);
+        const int sent = dvi_send_piece_of(link, tag, data, length);
         if (sent == DIVISI_RING_BROKEN) return dvi_fail(DIVISI_EPROTO, (int)link->rank);
         if (sent == DIVISI_RING_OK) {
-            wake_consumer(link);
             if (link->tx.left == 0u) return DIVISI_OK;
         } else {
             const int result = wait_for_piece(link, length);
@@ -91,9 +85,8 @@ size_t divisi_try_send_max(void) {
 
 /* Looks for a slot; where the peer can be writing one just now, a little longer. */
 static int look_for_slot(struct dvi_link* link) {
-    int seen = divisi_rx_peek(&link->rx);
-    for (uint32_t look = 0; seen == DIVISI_RING_WAIT && link->other_pu && look < 500u; ++look)
-        seen = divisi_rx_peek(&link->rx);
+    int seen = dvi_peek(link);
+    for (uint32_t look = 0; seen == DIVISI_RING_WAIT && link->other_pu && look < 500u; ++look) seen = dvi_peek(link);
     return seen;
 }
 
@@ -104,8 +97,7 @@ static int await_slot(struct dvi_link* link) {
         if (seen == DIVISI_RING_OK) return DIVISI_OK;
         if (seen == DIVISI_RING_BROKEN) return dvi_fail(DIVISI_EPROTO, (int)link->rank);
         /* What was sent before the peer went is still received: so look again after having seen that it is gone. */
-        if (dvi_gone(link) && divisi_rx_peek(&link->rx) == DIVISI_RING_WAIT)
-            return dvi_fail(DIVISI_EPEER, (int)link->rank);
+        if (dvi_gone(link) && dvi_peek(link) == DIVISI_RING_WAIT) return dvi_fail(DIVISI_EPEER, (int)link->rank);
         const struct dvi_condition condition = {link, DVI_DATA, 0, 0};
         dvi_wait(&condition, 1);
     }
@@ -117,7 +109,7 @@ static struct dvi_link* find_any(void) {
         uint32_t at = dvi.next_any + i;
         if (at >= dvi.linked_count) at -= dvi.linked_count;
         struct dvi_link* const link = &dvi.links[dvi.linked[at]];
-        if (link->rx.broken == 0u && divisi_rx_peek(&link->rx) != DIVISI_RING_WAIT) {
+        if (link->rx.broken == 0u && dvi_peek(link) != DIVISI_RING_WAIT) {
             dvi.next_any = at + 1u == dvi.linked_count ? 0u : at + 1u;
             return link;
         }
@@ -168,7 +160,7 @@ static struct dvi_link* find_message(int from, int wait, int* result) {
     }
     struct dvi_link* const link = dvi_link_to(from, result);
     if (link == NULL) return NULL;
-    if (!wait && divisi_rx_peek(&link->rx) == DIVISI_RING_WAIT && !dvi_gone(link)) {
+    if (!wait && dvi_peek(link) == DIVISI_RING_WAIT && !dvi_gone(link)) {
         *result = DIVISI_EAGAIN;
         return NULL;
     }
@@ -185,7 +177,7 @@ static void tell(const struct dvi_link* link, struct divisi_status* status) {
 
 static int take_message(struct dvi_link* link, void* buffer) {
     for (;;) {
-        if (divisi_rx_take(&link->rx, buffer) && divisi_rx_must_wake(&link->rx)) dvi_wake(&link->rx.ring->space_sleep);
+        dvi_take(link, buffer == NULL ? NULL : (unsigned char*)buffer + (link->rx.length - link->rx.left));
         if (link->rx.left == 0u) return DIVISI_OK;
         const int result = await_slot(link);
         if (result != DIVISI_OK) {

@@ -192,22 +192,40 @@ static inline void divisi_tx_fill_bulk(struct divisi_tx* tx, const unsigned char
     tx->sent_bulk += taken;
 }
 
-/* Pushes one piece of a large message of `length` bytes (more than none); `data` is the whole message. The first call
- * begins it (tx->left is 0 then); it is over when tx->left is 0 again. DIVISI_RING_WAIT: no room for a piece now. */
-static inline int divisi_tx_large(struct divisi_tx* tx, uint64_t tag, const void* data, uint64_t length) {
+/* How many bytes the next piece of a large message of `length` bytes (more than none) has. */
+static inline uint32_t divisi_tx_next_piece(const struct divisi_tx* tx, uint64_t length) {
     const uint64_t left = tx->left == 0u ? length : tx->left;
-    const uint32_t piece = left < tx->piece_bytes ? (uint32_t)left : tx->piece_bytes;
-    if (tx->free_slots == 0u || tx->free_bulk < divisi_round_to_lines(piece)) {
-        if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return DIVISI_RING_BROKEN;
-        if (tx->free_slots == 0u || tx->free_bulk < divisi_round_to_lines(piece)) return DIVISI_RING_WAIT;
-    }
+    return left < tx->piece_bytes ? (uint32_t)left : tx->piece_bytes;
+}
+
+/* Whether there is room for it; DIVISI_RING_WAIT: not now. */
+static inline int divisi_tx_piece_fits(struct divisi_tx* tx, uint64_t length) {
+    const uint32_t bytes = divisi_round_to_lines(divisi_tx_next_piece(tx, length));
+    if (tx->free_slots != 0u && tx->free_bulk >= bytes) return DIVISI_RING_OK;
+    if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return DIVISI_RING_BROKEN;
+    return tx->free_slots != 0u && tx->free_bulk >= bytes ? DIVISI_RING_OK : DIVISI_RING_WAIT;
+}
+
+/* Pushes it, after divisi_tx_piece_fits; `piece` is its first byte. The first piece begins the message (tx->left is 0
+ * then); it is over when tx->left is 0 again. */
+static inline void divisi_tx_push_piece(struct divisi_tx* tx, uint64_t tag, const void* piece, uint64_t length) {
+    const uint64_t left = tx->left == 0u ? length : tx->left;
+    const uint32_t bytes = divisi_tx_next_piece(tx, length);
     struct divisi_slot* const slot = tx->slots + tx->next;
-    const uint64_t fields[2] = {left, piece};
+    const uint64_t fields[2] = {left, bytes};
     slot->tag = tag;
     __builtin_memcpy(slot->payload, fields, sizeof fields);
-    divisi_tx_fill_bulk(tx, (const unsigned char*)data + (length - left), piece);
+    divisi_tx_fill_bulk(tx, (const unsigned char*)piece, bytes);
     divisi_tx_publish(tx, tx->left == 0u ? DIVISI_SLOT_LARGE : DIVISI_SLOT_MORE, sizeof fields);
-    tx->left = left - piece;
+    tx->left = left - bytes;
+}
+
+/* Both, where the whole message lies at `data`. */
+static inline int divisi_tx_large(struct divisi_tx* tx, uint64_t tag, const void* data, uint64_t length) {
+    const int fits = divisi_tx_piece_fits(tx, length);
+    if (fits != DIVISI_RING_OK) return fits;
+    const uint64_t begun = tx->left == 0u ? 0u : length - tx->left;
+    divisi_tx_push_piece(tx, tag, (const unsigned char*)data + begun, length);
     return DIVISI_RING_OK;
 }
 
@@ -307,21 +325,25 @@ static inline void divisi_rx_drain_bulk(struct divisi_rx* rx, unsigned char* to,
     rx->taken_bulk += taken;
 }
 
-/* Takes what the last successful peek found (the whole small message, or one piece of a large one). `buffer` holds
- * rx->length bytes, and gets them at their place in the message; NULL discards. The message is over when rx->left is 0.
+/* Takes what the last successful peek found (the whole small message, or one piece of a large one): rx->piece bytes, to
+ * `to`, or nowhere (NULL). The message is over when rx->left is 0.
  * Yields 1 when the producer was told about space (ask divisi_rx_must_wake then), else 0. */
-static inline int divisi_rx_take(struct divisi_rx* rx, void* buffer) {
-    unsigned char* const to = buffer == NULL ? NULL : (unsigned char*)buffer + (rx->length - rx->left);
+static inline int divisi_rx_take_piece(struct divisi_rx* rx, void* to) {
     const int large = rx->kind != DIVISI_SLOT_SMALL;
     if (large)
-        divisi_rx_drain_bulk(rx, to, rx->piece);
+        divisi_rx_drain_bulk(rx, (unsigned char*)to, rx->piece);
     else if (to != NULL)
-        divisi_copy_small(to, rx->slots[rx->next].payload, rx->piece);
+        divisi_copy_small((unsigned char*)to, rx->slots[rx->next].payload, rx->piece);
     rx->left -= rx->piece;
     rx->piece = 0;
     if (rx->left == 0u) rx->kind = 0;
     divisi_rx_release(rx, large);
     return rx->unpublished == 0u;
+}
+
+/* The same, where `buffer` holds rx->length bytes and gets them at their place in the message; NULL discards. */
+static inline int divisi_rx_take(struct divisi_rx* rx, void* buffer) {
+    return divisi_rx_take_piece(rx, buffer == NULL ? NULL : (unsigned char*)buffer + (rx->length - rx->left));
 }
 
 /* ORDER: the mirror of divisi_tx_must_wake: space was announced before this look at space_sleep. */
