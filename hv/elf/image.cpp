@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxProgramHeaders = 512;
 constexpr std::uint64_t kMaxSymbolBytes = 64U << 20U;
+constexpr std::uint64_t kMaxNoteBytes = 64U << 10U;
 
 Error bad(const std::string& path, std::string what, std::string hint = "") {
     return make_error(Errc::kBadImage, std::move(what), path, std::move(hint));
@@ -94,6 +95,27 @@ Result<void> check_segments(const Image& image, std::uint64_t file_size) {
     return {};
 }
 
+// Whether a segment of notes has the one that divisi's MPI leaves. A segment that is not sane has none: what it would
+// say is only how many ranks are wanted by default.
+bool has_mpi_note(int fd, const Elf64_Phdr& header) {
+    if (header.p_filesz > kMaxNoteBytes) return false;
+    std::string bytes(header.p_filesz, '\0');
+    if (!read_at(fd, bytes.data(), bytes.size(), header.p_offset)) return false;
+    const auto padded = [](std::uint64_t size) { return (size + 3) / 4 * 4; };
+    Elf64_Nhdr note{};
+    for (std::uint64_t at = 0; at + sizeof note <= bytes.size();) {
+        std::memcpy(&note, bytes.data() + at, sizeof note);
+        at += sizeof note;
+        // SAFETY: the two sizes are 32 bits wide, so that their sum cannot wrap.
+        const std::uint64_t content = padded(note.n_namesz) + padded(note.n_descsz);
+        if (content > bytes.size() - at) return false;
+        const std::string_view owner(bytes.data() + at, note.n_namesz);
+        if (note.n_type == kNoteTypeMpi && owner.substr(0, owner.find('\0')) == kNoteOwner) return true;
+        at += content;
+    }
+    return false;
+}
+
 // A section's bytes, if it is sane.
 std::string read_section(int fd, const Elf64_Shdr& section) {
     if (section.sh_size == 0 || section.sh_size > kMaxSymbolBytes) return {};
@@ -121,6 +143,7 @@ Result<Image> read_image(Fd file, const std::string& path) {
             return bad(path, "dynamically linked: a node has no dynamic loader",
                        "link it with -static or -static-pie, or with divisi-cc");
         if (item.p_type == PT_GNU_STACK) image.executable_stack = (item.p_flags & PF_X) != 0;
+        if (item.p_type == PT_NOTE && has_mpi_note(file.get(), item)) image.message_passing = true;
         if (item.p_type != PT_LOAD || item.p_memsz == 0) continue;
         DIVISI_TRY_ASSIGN(const ImageSegment segment, read_segment(item, image.load_base, path));
         if (header.e_phoff >= item.p_offset &&

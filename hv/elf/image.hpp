@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.hpp"
@@ -14,6 +15,10 @@
 #include "hv/layout.hpp"
 
 namespace divisi::hv {
+
+// The ELF note that divisi's MPI leaves in a program: as in shm/abi/node_page.h, which this folder does not know.
+inline constexpr std::string_view kNoteOwner = "divisi";
+inline constexpr std::uint32_t kNoteTypeMpi = 2;
 
 struct ImageSegment {
     Gva address = 0;

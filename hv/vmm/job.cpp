@@ -10,12 +10,16 @@
 
 #include "base/mode.hpp"
 #include "hv/syscalls/call.hpp"
+#include "shm/abi/node_page.h"
 
 namespace divisi::hv::vmm {
 namespace {
 
 constexpr int kFirstPid = 1000;
 constexpr int kPidsPerRank = 1 << 16;
+
+// hv reads the note, and does not know the header that lays it down.
+static_assert(kNoteOwner == DIVISI_NOTE_OWNER && kNoteTypeMpi == DIVISI_NOTE_TYPE_MPI);
 
 bool may_block(int fd) {
     struct stat status {};
@@ -73,7 +77,9 @@ Result<std::unique_ptr<Job>> Job::start(std::string id, JobRequest request, Topo
     return job;
 }
 
-// Which nodes each rank gets: in message-passing mode one each; in shared-memory mode all, dealt out evenly.
+// Which nodes each rank gets: in message-passing mode one each; in shared-memory mode all, dealt out evenly, of which
+// an MPI program has as many ranks as the nodes are enough for, and any other one. Counts that were asked for go
+// before.
 Result<void> Job::lay_out() {
     const auto available = static_cast<std::uint32_t>(topology_.node_count());
     const std::uint32_t nodes = request_.nodes == 0 ? available : request_.nodes;
@@ -81,7 +87,10 @@ Result<void> Job::lay_out() {
         return make_error(Errc::kUsage, fmt::format("{} nodes wanted, the topology has {}", nodes, available),
                           topology_.config().name, "use at most that many with -n, or carve more");
     const bool shared = topology_.mode() == Mode::kSharedMemory;
-    const std::uint32_t ranks = request_.ranks != 0 ? request_.ranks : shared && !image_.message_passing ? 1 : nodes;
+    const std::uint32_t implied = !shared                  ? nodes
+                                  : image_.message_passing ? std::max(1U, nodes / std::max(1U, request_.threads))
+                                                           : 1;
+    const std::uint32_t ranks = request_.ranks != 0 ? request_.ranks : implied;
     if (ranks > nodes)
         return make_error(Errc::kUsage, fmt::format("{} ranks on {} nodes", ranks, nodes), topology_.config().name,
                           "a rank needs a node of its own: use fewer ranks, or carve more nodes");

@@ -115,6 +115,56 @@ TEST(Image, RefusesAnEntryThatIsNotCode) {
     expect_refused(program, "entry point");
 }
 
+// A program with a second segment: notes.
+struct NotedProgram {
+    Program program;
+    struct {
+        Elf64_Nhdr header{};
+        char owner[8] = {};
+        std::uint32_t version = 1;
+    } notes[2];
+
+    NotedProgram() {
+        for (auto& note : notes) {
+            note.header = {7, 4, 1};
+            std::memcpy(static_cast<void*>(note.owner), kNoteOwner.data(), kNoteOwner.size());
+        }
+        program.header.e_phnum = 2;
+        // The second program header lies where the code was; the code is moved behind it.
+        Elf64_Phdr segment{};
+        segment.p_type = PT_NOTE;
+        segment.p_offset = offsetof(NotedProgram, notes);
+        segment.p_filesz = sizeof notes;
+        std::memcpy(static_cast<void*>(program.code), &segment, sizeof segment);
+        program.header.e_entry += sizeof segment;
+    }
+};
+
+bool passes_messages(const NotedProgram& program) {
+    const auto image = read_bytes(&program, sizeof program);
+    EXPECT_TRUE(image);
+    return image && image->message_passing;
+}
+
+TEST(Image, TellsAnMpiProgramByItsNote) {
+    NotedProgram program;
+    EXPECT_FALSE(passes_messages(program));
+    program.notes[1].header.n_type = kNoteTypeMpi;
+    EXPECT_TRUE(passes_messages(program));
+    program.notes[1].owner[0] = 'D';
+    EXPECT_FALSE(passes_messages(program));
+}
+
+TEST(Image, StopsAtANoteThatIsLongerThanItsSegment) {
+    NotedProgram program;
+    program.notes[1].header.n_type = kNoteTypeMpi;
+    program.notes[0].header.n_descsz = 0xffffffff;
+    EXPECT_FALSE(passes_messages(program));
+    program.notes[0].header.n_descsz = 4;
+    program.notes[0].header.n_namesz = 0xffffffff;
+    EXPECT_FALSE(passes_messages(program));
+}
+
 // Whatever the bytes, the answer is an image that obeys its own promises, or an error.
 TEST(Image, SurvivesMutations) {
     std::mt19937 random(7);
