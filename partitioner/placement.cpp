@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "partitioner/link_mapping.hpp"
 #include "partitioner/policy_check.hpp"
 
 namespace divisi::partitioner {
@@ -50,7 +51,7 @@ public:
         if (policy_.placement == PlacementKind::kExplicit)
             DIVISI_TRY(place_explicitly());
         else
-            deal();
+            DIVISI_TRY(deal());
         note_idle_siblings();
         return std::move(placement_);
     }
@@ -142,7 +143,7 @@ private:
     }
 
     // Nodes go to cores in groups that stay together: two siblings' worth for smt: pair, else single nodes.
-    void deal() {
+    Result<void> deal() {
         const std::uint32_t group = policy_.smt == Smt::kPair ? 2 : 1;
         const std::uint32_t groups = (nodes_ + group - 1) / group;
         std::vector<Indexes> members(cores_.size());
@@ -152,7 +153,23 @@ private:
                                              : block_of(node / group, groups, size_of(cores_));
             members.at(position).push_back(node);
         }
+        if (policy_.placement == PlacementKind::kLinked) DIVISI_TRY(bring_linked_together(members));
         for (std::size_t i = 0; i < cores_.size(); ++i) seat(cores_[i], members[i]);
+        return {};
+    }
+
+    // Gives each core as many nodes as before, chosen by their links.
+    Result<void> bring_linked_together(std::vector<Indexes>& members) {
+        std::vector<Seats> seats;
+        for (std::size_t i = 0; i < cores_.size(); ++i)
+            seats.push_back({machine_.cores.at(cores_[i]).package, size_of(members[i])});
+        const std::vector<Link> links = make_links(policy_.interconnect, nodes_);
+        DIVISI_TRY_ASSIGN(const Indexes positions, map_links(links, seats));
+        for (Indexes& nodes : members) nodes.clear();
+        for (std::uint32_t node = 0; node < nodes_; ++node) members.at(positions[node]).push_back(node);
+        placement_.notes.push_back(fmt::format("{} of {} lead from core to core", links_between(links, positions),
+                                               plural(links.size(), "link")));
+        return {};
     }
 
     // `items` dealt over `blocks` in order, as evenly as can be, the larger blocks first: the block of one item.

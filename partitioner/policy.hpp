@@ -33,7 +33,7 @@ enum class Smt : std::uint8_t {
     kPair,   // neighbouring nodes are put side by side on the siblings of a core
     kAllow,  // siblings are used like cores, once every core has work
 };
-enum class PlacementKind : std::uint8_t { kCompact, kScatter, kExplicit };
+enum class PlacementKind : std::uint8_t { kCompact, kScatter, kLinked, kExplicit };
 enum class Backend : std::uint8_t { kAuto, kKvm, kDirect };
 
 [[nodiscard]] std::string_view to_string(Smt smt) noexcept;

@@ -13,8 +13,9 @@ template <typename T, std::size_t N>
 using Words = std::array<std::pair<T, std::string_view>, N>;
 
 inline constexpr Words<Smt, 3> kSmt{{{Smt::kAvoid, "avoid"}, {Smt::kPair, "pair"}, {Smt::kAllow, "allow"}}};
-inline constexpr Words<PlacementKind, 3> kPlacements{{{PlacementKind::kCompact, "compact"},
+inline constexpr Words<PlacementKind, 4> kPlacements{{{PlacementKind::kCompact, "compact"},
                                                       {PlacementKind::kScatter, "scatter"},
+                                                      {PlacementKind::kLinked, "linked"},
                                                       {PlacementKind::kExplicit, "explicit"}}};
 inline constexpr Words<Backend, 3> kBackends{
     {{Backend::kAuto, "auto"}, {Backend::kKvm, "kvm"}, {Backend::kDirect, "direct"}}};

@@ -69,9 +69,9 @@
 #define DIVISI_ABI_FLAG_CONNECTED 2u /* a path of links leads from every rank to every other */
 #define DIVISI_ABI_FLAG_OWN_PUS 4u   /* no two ranks of the job share a PU */
 
-/* The ELF notes that our libraries leave in a program: section .note.divisi, owner "divisi", a type, and a descriptor of
- * four bytes, DIVISI_ABI_VERSION. The first says that it speaks libdivisi; the second that it is an MPI program, which
- * starts as one rank a node in either mode. */
+/* The ELF notes that our libraries leave in a program: section .note.divisi, owner "divisi", a type, and a descriptor
+ * of four bytes, DIVISI_ABI_VERSION. The first says that it speaks libdivisi; the second that it is an MPI program,
+ * which starts as one rank a node in either mode. */
 #define DIVISI_NOTE_SECTION ".note.divisi"
 #define DIVISI_NOTE_OWNER "divisi"
 #define DIVISI_NOTE_TYPE 1u

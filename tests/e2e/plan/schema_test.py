@@ -54,6 +54,7 @@ GOOD = [
     FOUR + "interconnect: {shape: hypercube}\n",
     links("[[0, 1], [1, 2], [3, 2]]"),
     placed("scatter"),
+    placed("linked"),
     placed("{explicit: [{nodes: 0, core: 0}]}"),
     placed("{explicit: [{nodes: '0-0', pu: 3}]}"),
     FOUR + "placement: {explicit: [{nodes: '0-3,^2', core: 0}, {nodes: 2, core: 1}]}\n",

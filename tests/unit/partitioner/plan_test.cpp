@@ -54,6 +54,46 @@ TEST(Plan, ScattersNeighboursOverCoresAndPackages) {
     EXPECT_THAT(pus_of(plan("machine: {cores: 2}\nnodes: {count: 2}\n", kTwoPackages)), ElementsAre(0, 1));
 }
 
+// How many links lead from core to core.
+std::size_t links_between_cores(const Plan& plan) {
+    return static_cast<std::size_t>(std::count_if(plan.links.begin(), plan.links.end(), [&plan](const Link& link) {
+        return plan.nodes[link.a.value].core != plan.nodes[link.b.value].core;
+    }));
+}
+
+TEST(Plan, BringsLinkedNodesTogether) {
+    // The least cuts in four: a torus of 8 by 4 in quarters of two whole rows; a hypercube along two of its dimensions.
+    const std::string nodes = "machine: {cores: 4}\nnodes: {per-core: 8}\nplacement: linked\n";
+    const Plan torus = plan(nodes + "interconnect: {shape: torus, dimensions: [8, 4]}\n", kQuad);
+    EXPECT_EQ(links_between_cores(torus), 16U);
+    EXPECT_THAT(torus.notes, Contains(HasSubstr(" of 64 links lead from core to core")));
+    EXPECT_EQ(links_between_cores(plan(nodes + "interconnect: {shape: hypercube}\n", kQuad)), 32U);
+    // Two triangles, dealt alternately: in order, all but the cut edge would be cut.
+    const std::string triangles =
+        "interconnect: {shape: list, links: [[0, 2], [2, 4], [0, 4], [1, 3], [3, 5], [1, 5], [4, 5]]}\n";
+    const Plan two = plan("nodes: {count: 6}\nplacement: linked\n" + triangles, "synthetic:core:2 pu:1");
+    EXPECT_THAT(pus_of(two), ElementsAre(0, 1, 0, 1, 0, 1));
+}
+
+TEST(Plan, BringsLinkedNodesTogetherOnNoLessEvenCores) {
+    for (const char* shape : {"ring", "tree", "star", "full", "mesh"}) {
+        for (const std::uint32_t count : {4U, 5U, 12U, 30U, 64U}) {
+            const std::string rest =
+                "nodes: {count: " + std::to_string(count) + "}\ninterconnect: {shape: " + shape + "}\nplacement: ";
+            const Plan compact = plan(rest + "compact\n", kTwoPackages);
+            const Plan linked = plan(rest + "linked\n", kTwoPackages);
+            EXPECT_LE(links_between_cores(linked), links_between_cores(compact)) << shape << count;
+            for (std::uint32_t pu = 0; pu < 4; ++pu) {
+                const auto compact_pus = pus_of(compact);
+                const auto linked_pus = pus_of(linked);
+                EXPECT_EQ(std::count(compact_pus.begin(), compact_pus.end(), pu),
+                          std::count(linked_pus.begin(), linked_pus.end(), pu));
+            }
+            EXPECT_EQ(pus_of(linked), pus_of(plan(rest + "linked\n", kTwoPackages)));
+        }
+    }
+}
+
 TEST(Plan, LeavesSmtSiblingsAloneUnlessTold) {
     const Plan avoiding = plan("nodes: {per-core: 2}\n", kSmt);
     EXPECT_THAT(pus_of(avoiding), ElementsAre(0, 0, 2, 2, 4, 4, 6, 6));

@@ -204,7 +204,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"Unconnected", "nodes: {count: 4}\ninterconnect: {shape: list, links: [[0, 1], [2, 3]]}\n",
             "no way leads from node 0 to node 2"},
         Bad{"BadPlacement", "nodes: {count: 1}\nplacement: spread\n",
-            "no such placement: 'spread' (one of: compact, scatter, explicit)"},
+            "no such placement: 'spread' (one of: compact, scatter, linked, explicit)"},
         Bad{"ExplicitWithoutList", "nodes: {count: 1}\nplacement: explicit\n", "explicit placement without its list"},
         Bad{"ExplicitEmpty", "nodes: {count: 1}\nplacement: {explicit: []}\n", "p.yaml:4:12: node 0 has no place"},
         Bad{"PlacedTwice", "nodes: {count: 2}\nplacement: {explicit: [{nodes: 0-1, core: 0}, {nodes: 1, core: 1}]}\n",
