@@ -129,6 +129,7 @@ public:
     [[nodiscard]] ViewFolder working_folder() const;
     void set_working_folder(ViewFolder folder);
     std::atomic<std::uint32_t> file_mode_mask{022};
+    std::atomic<bool> membarrier_registered{false};
 
 private:
     Program(ProgramSpec spec, Services services);

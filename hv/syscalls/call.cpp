@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kNumbers = 512;
 
+constexpr std::array<std::string_view, 3> kHow = {"served", "partial", "forwarded"};  // by Served
+
 using Table = std::array<const SyscallEntry*, kNumbers>;
 
 Table make_table() {
@@ -21,7 +23,7 @@ Table make_table() {
     for (const SyscallList& list :
          {memory_syscalls(), thread_syscalls(), futex_syscalls(), processor_syscalls(), signal_syscalls(),
           time_syscalls(), file_syscalls(), transfer_syscalls(), poll_syscalls(), path_syscalls(), attribute_syscalls(),
-          event_syscalls(), process_syscalls()}) {
+          event_syscalls(), process_syscalls(), identity_syscalls(), splice_syscalls(), socket_syscalls()}) {
         for (std::size_t i = 0; i < list.second; ++i) table.at(list.first[i].number) = &list.first[i];
     }
     return table;
@@ -39,6 +41,20 @@ std::string syscall_name(std::uint64_t number) {
     const auto* const known = std::find_if(std::begin(kSyscallNames), std::end(kSyscallNames),
                                            [number](const auto& item) { return item.number == number; });
     return known != std::end(kSyscallNames) ? std::string(known->name) : "syscall_" + std::to_string(number);
+}
+
+std::vector<SyscallReport> report_syscalls() {
+    std::vector<SyscallReport> reports;
+    for (const SyscallName& known : kSyscallNames) {
+        const SyscallEntry* entry = find_syscall(known.number);
+        if (entry == nullptr) {
+            reports.push_back({known.number, known.name, "absent", known.absent_because});
+        } else {
+            reports.push_back(
+                {known.number, known.name, kHow.at(static_cast<std::size_t>(entry->served)), entry->note});
+        }
+    }
+    return reports;
 }
 
 SysResult wait_in_host(Call& call, std::function<SysResult()> host_call, std::function<SysResult(SysResult)> finish) {

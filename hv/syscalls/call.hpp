@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hv/program.hpp"
 
@@ -62,6 +63,14 @@ struct SyscallEntry {
 const SyscallEntry* find_syscall(std::uint64_t number);
 // A name for a number that nobody serves, for reports.
 std::string syscall_name(std::uint64_t number);
+// What becomes of each system call that Linux has.
+struct SyscallReport {
+    std::uint64_t number;
+    std::string_view name;
+    std::string_view how;  // "served", "forwarded", "partial", "absent"
+    std::string_view note;
+};
+std::vector<SyscallReport> report_syscalls();
 // One list a subject, each in its own file.
 using SyscallList = std::pair<const SyscallEntry*, std::size_t>;
 SyscallList memory_syscalls();
@@ -77,6 +86,9 @@ SyscallList path_syscalls();
 SyscallList attribute_syscalls();
 SyscallList event_syscalls();
 SyscallList process_syscalls();
+SyscallList identity_syscalls();
+SyscallList splice_syscalls();
+SyscallList socket_syscalls();
 
 // At a thread's end: the robust locks that it holds go to who waits for them, marked.
 void release_robust_futexes(Call& call);

@@ -1,10 +1,10 @@
 // System calls about the program as a whole: who it is, its limits and usage, the machine it runs on.
-#include <linux/capability.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -132,9 +132,6 @@ SysResult sys_sysinfo(Call& call) {
     return call.memory().write(call.arg(0), info) ? 0 : -EFAULT;
 }
 
-SysResult sys_getpgid(Call& call) {
-    return call.program.pid();
-}
 SysResult sys_umask(Call& call) {
     return call.program.file_mode_mask.exchange(static_cast<std::uint32_t>(call.arg(0)) & 0777U);
 }
@@ -143,6 +140,18 @@ SysResult sys_getpriority(Call& /*call*/) {
 }
 SysResult sys_setpriority(Call& /*call*/) {
     return 0;
+}
+// There is never a child to wait for.
+SysResult sys_wait4(Call& call) {
+    constexpr int kKnown = WNOHANG | WUNTRACED | WCONTINUED | __WALL | __WCLONE | __WNOTHREAD;
+    return (call.int_arg(2) & ~kKnown) != 0 ? -EINVAL : -ECHILD;
+}
+SysResult sys_waitid(Call& call) {
+    constexpr int kKnown = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WALL | __WCLONE | __WNOTHREAD;
+    const int options = call.int_arg(3);
+    if ((options & ~kKnown) != 0 || (options & (WEXITED | WSTOPPED | WCONTINUED)) == 0) return -EINVAL;
+    if (call.int_arg(0) < P_ALL || call.int_arg(0) > 3 /* P_PIDFD */) return -EINVAL;
+    return call.int_arg(0) == 3 ? -EBADF : -ECHILD;
 }
 SysResult sys_personality(Call& call) {
     return call.arg(0) == 0xffffffff || call.arg(0) == 0 ? 0 : -EINVAL;
@@ -156,9 +165,6 @@ constexpr SyscallEntry kEntries[] = {
     {SYS_getgid, "getgid", sys_getgid, Served::kForwarded, ""},
     {SYS_getegid, "getegid", sys_getegid, Served::kForwarded, ""},
     {SYS_getgroups, "getgroups", sys_getgroups, Served::kForwarded, ""},
-    {SYS_getpgid, "getpgid", sys_getpgid, Served::kFully, ""},
-    {SYS_getpgrp, "getpgrp", sys_getpgid, Served::kFully, ""},
-    {SYS_getsid, "getsid", sys_getpgid, Served::kFully, ""},
     {SYS_uname, "uname", sys_uname, Served::kForwarded, "the node's own host name"},
     {SYS_getrandom, "getrandom", sys_getrandom, Served::kForwarded, ""},
     {SYS_getrlimit, "getrlimit", sys_getrlimit, Served::kFully, ""},
@@ -169,6 +175,8 @@ constexpr SyscallEntry kEntries[] = {
     {SYS_umask, "umask", sys_umask, Served::kFully, ""},
     {SYS_getpriority, "getpriority", sys_getpriority, Served::kPartly, "nice 0"},
     {SYS_setpriority, "setpriority", sys_setpriority, Served::kPartly, "accepted"},
+    {SYS_wait4, "wait4", sys_wait4, Served::kFully, "ECHILD: no children"},
+    {SYS_waitid, "waitid", sys_waitid, Served::kFully, "ECHILD: no children"},
     {SYS_personality, "personality", sys_personality, Served::kPartly, "PER_LINUX"},
 };
 

@@ -1,6 +1,9 @@
 // System calls about the processors that threads run on, and how they are scheduled there.
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -55,20 +58,124 @@ SysResult sys_getcpu(Call& call) {
     return 0;
 }
 
+// ---- policies and priorities: all threads are equal ----
+
+bool real_time(int policy) {
+    return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+bool ordinary(int policy) {
+    return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE;
+}
+
+SysResult set_policy(Call& call, int policy, int priority) {
+    if (thread_of(call, call.int_arg(0)) == nullptr) return -ESRCH;
+    policy &= ~SCHED_RESET_ON_FORK;
+    if (!real_time(policy) && !ordinary(policy)) return -EINVAL;
+    if (ordinary(policy) ? priority != 0 : priority < 1 || priority > 99) return -EINVAL;
+    return real_time(policy) ? -EPERM : 0;
+}
+
 SysResult sys_sched_getparam(Call& call) {
+    if (call.int_arg(0) < 0 || call.arg(1) == 0) return -EINVAL;
+    if (thread_of(call, call.int_arg(0)) == nullptr) return -ESRCH;
     return call.memory().write(call.arg(1), 0) ? 0 : -EFAULT;
 }
-SysResult sys_sched_getscheduler(Call& /*call*/) {
-    return SCHED_OTHER;
+SysResult sys_sched_setparam(Call& call) {
+    if (call.int_arg(0) < 0 || call.arg(1) == 0) return -EINVAL;
+    const auto priority = call.memory().read<int>(call.arg(1));
+    return priority ? set_policy(call, SCHED_OTHER, *priority) : -EFAULT;
+}
+SysResult sys_sched_getscheduler(Call& call) {
+    if (call.int_arg(0) < 0) return -EINVAL;
+    return thread_of(call, call.int_arg(0)) != nullptr ? SCHED_OTHER : -ESRCH;
 }
 SysResult sys_sched_setscheduler(Call& call) {
-    return call.int_arg(1) == SCHED_OTHER ? 0 : -EPERM;
+    if (call.int_arg(0) < 0 || call.int_arg(1) < 0 || call.arg(2) == 0) return -EINVAL;
+    const auto priority = call.memory().read<int>(call.arg(2));
+    return priority ? set_policy(call, call.int_arg(1), *priority) : -EFAULT;
 }
 SysResult sys_sched_priority_bound(Call& call) {
-    const int policy = call.int_arg(0);
-    if (policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE) return 0;
-    if (policy != SCHED_FIFO && policy != SCHED_RR) return -EINVAL;
+    if (ordinary(call.int_arg(0)) || call.int_arg(0) == 6 /* SCHED_DEADLINE */) return 0;
+    if (!real_time(call.int_arg(0))) return -EINVAL;
     return call.number == SYS_sched_get_priority_max ? 99 : 1;
+}
+SysResult sys_sched_rr_get_interval(Call& call) {
+    if (call.int_arg(0) < 0) return -EINVAL;
+    if (thread_of(call, call.int_arg(0)) == nullptr) return -ESRCH;
+    const timespec slice{0, 10'000'000};  // the scheduler's
+    return call.memory().write(call.arg(1), slice) ? 0 : -EFAULT;
+}
+
+// The kernel's sched_attr, in its first version.
+struct SchedulingAttributes {
+    std::uint32_t size, policy;
+    std::uint64_t flags;
+    std::int32_t nice;
+    std::uint32_t priority;
+    std::uint64_t runtime, deadline, period;
+};
+static_assert(sizeof(SchedulingAttributes) == 48);
+
+SysResult sys_sched_getattr(Call& call) {
+    if (call.int_arg(0) < 0 || call.arg(1) == 0 || call.arg(3) != 0) return -EINVAL;
+    if (call.arg(2) < sizeof(SchedulingAttributes) || call.arg(2) > kPageBytes) return -EINVAL;
+    if (thread_of(call, call.int_arg(0)) == nullptr) return -ESRCH;
+    SchedulingAttributes attributes{};
+    attributes.size = sizeof attributes;
+    return call.memory().write(call.arg(1), attributes) ? 0 : -EFAULT;
+}
+SysResult sys_sched_setattr(Call& call) {
+    if (call.int_arg(0) < 0 || call.arg(1) == 0 || call.arg(2) != 0) return -EINVAL;
+    const auto attributes = call.memory().read<SchedulingAttributes>(call.arg(1));
+    if (!attributes) return -EFAULT;
+    if (attributes->policy > INT32_MAX || attributes->priority > INT32_MAX) return -EINVAL;
+    return set_policy(call, static_cast<int>(attributes->policy), static_cast<int>(attributes->priority));
+}
+
+// ---- memory between processors ----
+
+// The host's barrier over everything that runs is one over the nodes, too: leaving and entering a guest is a barrier.
+SysResult sys_membarrier(Call& call) {
+    constexpr int kServed =
+        MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
+    if (call.arg(1) != 0) return -EINVAL;
+    switch (call.int_arg(0)) {
+        case MEMBARRIER_CMD_QUERY: return kServed;
+        case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED: call.program.membarrier_registered = true; return 0;
+        case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
+            if (!call.program.membarrier_registered) return -EPERM;
+            [[fallthrough]];
+        case MEMBARRIER_CMD_GLOBAL: return host_result(::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0));
+        default: return -EINVAL;
+    }
+}
+
+// One memory, near to all: every policy that names it is as good as any other.
+SysResult sys_get_mempolicy(Call& call) {
+    const auto flags = call.arg(4);
+    if ((flags & ~7ULL) != 0) return -EINVAL;
+    const bool asks_nodes = (flags & 4) != 0;  // MPOL_F_MEMS_ALLOWED
+    if (call.arg(0) != 0 && !call.memory().write(call.arg(0), 0)) return -EFAULT;
+    if (call.arg(1) == 0) return 0;
+    if (call.arg(2) < 1) return -EINVAL;
+    const std::uint64_t nodes = asks_nodes ? 1 : 0;
+    return call.memory().write(call.arg(1), nodes) ? 0 : -EFAULT;
+}
+SysResult set_memory_policy(Call& call, int policy, Gva nodes) {
+    constexpr int kHighest = 6;
+    constexpr int kFlags = 0xf000;
+    if ((policy & ~kFlags) < 0 || (policy & ~kFlags) > kHighest) return -EINVAL;
+    if (nodes == 0) return 0;
+    const auto mask = call.memory().read<std::uint64_t>(nodes);
+    if (!mask) return -EFAULT;
+    return (*mask & ~1ULL) != 0 ? -EINVAL : 0;
+}
+SysResult sys_set_mempolicy(Call& call) {
+    return set_memory_policy(call, call.int_arg(0), call.arg(1));
+}
+SysResult sys_mbind(Call& call) {
+    if (call.arg(0) % kPageBytes != 0) return -EINVAL;
+    return set_memory_policy(call, call.int_arg(2), call.arg(3));
 }
 
 constexpr SyscallEntry kEntries[] = {
@@ -76,6 +183,14 @@ constexpr SyscallEntry kEntries[] = {
     {SYS_sched_getaffinity, "sched_getaffinity", sys_sched_getaffinity, Served::kFully, "the program's nodes"},
     {SYS_sched_setaffinity, "sched_setaffinity", sys_sched_setaffinity, Served::kFully, "moves between nodes"},
     {SYS_getcpu, "getcpu", sys_getcpu, Served::kFully, "the number of the node within the program"},
+    {SYS_sched_setparam, "sched_setparam", sys_sched_setparam, Served::kPartly, "priority 0"},
+    {SYS_sched_rr_get_interval, "sched_rr_get_interval", sys_sched_rr_get_interval, Served::kFully, ""},
+    {SYS_sched_getattr, "sched_getattr", sys_sched_getattr, Served::kPartly, "SCHED_OTHER"},
+    {SYS_sched_setattr, "sched_setattr", sys_sched_setattr, Served::kPartly, "SCHED_OTHER only"},
+    {SYS_membarrier, "membarrier", sys_membarrier, Served::kPartly, "global and private expedited"},
+    {SYS_get_mempolicy, "get_mempolicy", sys_get_mempolicy, Served::kPartly, "one memory: the default"},
+    {SYS_set_mempolicy, "set_mempolicy", sys_set_mempolicy, Served::kPartly, "one memory: accepted"},
+    {SYS_mbind, "mbind", sys_mbind, Served::kPartly, "one memory: accepted"},
     {SYS_sched_getparam, "sched_getparam", sys_sched_getparam, Served::kPartly, "priority 0"},
     {SYS_sched_getscheduler, "sched_getscheduler", sys_sched_getscheduler, Served::kPartly, "SCHED_OTHER"},
     {SYS_sched_setscheduler, "sched_setscheduler", sys_sched_setscheduler, Served::kPartly, "SCHED_OTHER only"},

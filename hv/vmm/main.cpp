@@ -16,6 +16,7 @@
 #include "base/paths.hpp"
 #include "hv/backend.hpp"
 #include "hv/kick_signal.hpp"
+#include "hv/syscalls/call.hpp"
 #include "hv/vmm/jail.hpp"
 #include "hv/vmm/server.hpp"
 
@@ -39,6 +40,14 @@ int probe() {
     }
     say({{"backends", std::move(backends)}});
     return 0;
+}
+
+// The system calls of Linux and what becomes of each, a line each, for docs/linux-abi.md.
+int list_syscalls() {
+    std::string text;
+    for (const SyscallReport& report : report_syscalls())
+        text += fmt::format("{}\t{}\t{}\t{}\n", report.number, report.name, report.how, report.note);
+    return write_all(STDOUT_FILENO, text, "standard output") ? 0 : 1;
 }
 
 // SIGTERM and SIGINT come by descriptor; every thread must have them blocked.
@@ -100,9 +109,10 @@ int run(const std::string& dir) {
 int main(int argc, char** argv) {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     if (arguments.size() == 1 && arguments[0] == "--probe") return divisi::hv::vmm::probe();
+    if (arguments.size() == 1 && arguments[0] == "--syscalls") return divisi::hv::vmm::list_syscalls();
     if (arguments.size() == 2 && arguments[0] == "--dir") return divisi::hv::vmm::run(arguments[1]);
     std::fprintf(stderr,
-                 "usage: divisi-vmm --dir FOLDER | --probe\n"
+                 "usage: divisi-vmm --dir FOLDER | --probe | --syscalls\n"
                  "divisid starts it; to carve a topology use 'divisi carve'.\n");
     return 2;
 }

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,6 +25,11 @@ int main(void) {
     CHECK_ERRNO(syscall(SYS_rseq, NULL, 0, 0, 0), ENOSYS);
     CHECK_ERRNO(syscall(SYS_reboot, 0, 0, 0, NULL), ENOSYS);
     CHECK_ERRNO(syscall(5000), ENOSYS);
+    CHECK_ERRNO(socket(AF_INET, SOCK_STREAM, 0), EAFNOSUPPORT);
+    CHECK_ERRNO(socket(AF_UNIX, SOCK_STREAM, 0), EAFNOSUPPORT);
+    CHECK_ERRNO(socketpair(AF_INET, SOCK_STREAM, 0, (int[2]){}), EAFNOSUPPORT);
+    CHECK_ERRNO(setsid(), EPERM);
+    CHECK_ERRNO(setuid(geteuid() + 1), EPERM);
     // A file that memory writes through to: not served, and not pretended.
     char name[] = "refused-XXXXXX";
     const int file = mkstemp(name);
