@@ -11,6 +11,12 @@ HELLO = """#include <divisi.h>
 #include <stdio.h>
 int main(void) { return divisi_init() != DIVISI_OK || printf("rank %d of %d\\n", divisi_rank(), divisi_size()) < 0; }
 """
+PROJECT = """cmake_minimum_required(VERSION 3.16)
+project(hello LANGUAGES C)
+find_package(divisi REQUIRED)
+add_executable(hello hello.c)
+target_link_libraries(hello PRIVATE divisi::divisi)
+"""
 
 
 class Install(unittest.TestCase):
@@ -54,6 +60,31 @@ class Install(unittest.TestCase):
         done = self.divisi("run", "pair", "--", program)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(sorted(done.stdout.splitlines()), ["rank 0 of 2", "rank 1 of 2"])
+
+    def compile_and_run(self, *command):
+        source = os.path.join(self.temporary.name, "hello.c")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(HELLO)
+        done = subprocess.run(command, cwd=self.temporary.name, env=self.environment, capture_output=True, text=True,
+                              check=False)
+        self.assertEqual(done.returncode, 0, f"{done.stdout}{done.stderr}")
+
+    def test_pkg_config_tells_how_to_link(self):
+        os.environ["PKG_CONFIG_PATH"] = os.path.join(self.root, "lib/pkgconfig")
+        words = subprocess.run(["pkg-config", "--cflags", "--libs", "divisi"], capture_output=True, text=True, check=True)
+        self.compile_and_run("gcc", "hello.c", "-o", "by_pkg_config", *words.stdout.split())
+        alone = subprocess.run([os.path.join(self.temporary.name, "by_pkg_config")], capture_output=True, text=True, check=True)
+        self.assertEqual(alone.stdout, "rank 0 of 1\n")
+
+    def test_the_cmake_package_tells_how_to_link(self):
+        with open(os.path.join(self.temporary.name, "CMakeLists.txt"), "w", encoding="utf-8") as file:
+            file.write(PROJECT)
+        self.compile_and_run(CMAKE, "-S", ".", "-B", "by_cmake", f"-DCMAKE_PREFIX_PATH={self.root}")
+        self.compile_and_run(CMAKE, "--build", "by_cmake")
+        program = os.path.join(self.temporary.name, "by_cmake/hello")
+        alone = subprocess.run([program], capture_output=True, text=True, check=True)
+        self.assertEqual(alone.stdout, "rank 0 of 1\n")
+        self.assertNotIn("INTERP", subprocess.run(["readelf", "-lW", program], capture_output=True, text=True, check=True).stdout)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+"""The MPICH test suite: where it comes from, how it is built against an MPI, and which lines its lists have."""
+
+import os
+import subprocess
+import tarfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FOLDERS = ("attr", "coll", "comm", "datatype", "errhan", "group", "info", "init", "pt2pt", "topo",
+           *(f"{form}/{name}" for form in ("f77", "f90")
+             for name in ("attr", "coll", "comm", "datatype", "info", "init", "pt2pt", "topo")))
+# What the programs are linked with, and folders without a list whose programs must build all the same.
+BUILT_FIRST = ("util", "dtpools")
+
+SOURCES = """Types: deb-src
+URIs: http://deb.debian.org/debian
+Suites: bookworm
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+"""
+
+
+class Trouble(Exception):
+    """The suite cannot be had or built here."""
+
+
+@dataclass
+class Line:
+    """A line of a testlist: one program at one number of ranks."""
+    folder: str
+    program: str
+    ranks: int
+    arguments: list = field(default_factory=list)
+    environment: dict = field(default_factory=dict)
+    expect: str = ""  # "", TestStatus, TestErrFatal
+    seconds: int = 0
+    gigabytes: float = 0
+
+    @property
+    def name(self):
+        words = [f"{self.folder}/{self.program}", str(self.ranks), *self.arguments]
+        words += [f"{key}={value}" for key, value in self.environment.items()]
+        return " ".join(words)
+
+
+def call(*command, log=None, **options):
+    with open(log, "a", encoding="utf-8") if log else open(os.devnull, "w", encoding="utf-8") as out:
+        return subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False, **options).returncode
+
+
+def fetch(work):
+    """The suite's folder, from Debian's source package. The system's own lists of packages are left alone."""
+    found = list(work.glob("mpich-*/test/mpi"))
+    if found:
+        return found[0]
+    (work / "lists/partial").mkdir(parents=True, exist_ok=True)
+    (work / "mpich.sources").write_text(SOURCES, encoding="utf-8")
+    apt = ["apt-get", "-q", "-o", f"Dir::Etc::sourcelist={work}/mpich.sources", "-o", "Dir::Etc::sourceparts=-",
+           "-o", f"Dir::State::lists={work}/lists"]
+    log = work / "fetch.log"
+    if call(*apt, "update", log=log) or call(*apt, "source", "--download-only", "mpich", log=log, cwd=work):
+        raise Trouble(f"apt-get could not fetch the source of mpich (see {log})")
+    for archive in work.glob("mpich_*.orig.tar.*"):
+        with tarfile.open(archive) as file:
+            file.extractall(work)
+    found = list(work.glob("mpich-*/test/mpi"))
+    if not found:
+        raise Trouble(f"there is no test/mpi in {work}")
+    return found[0]
+
+
+def build(source, folder, compilers, environment, jobs):
+    """Configures and builds what is not yet built, with the wrappers `compilers` (MPICC=…). What does not build shows when
+    it is to be run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "build.log"
+    if not (folder / "Makefile").exists():
+        options = ["--disable-spawn", "--disable-cxx", "--enable-strictmpi", "--disable-shared"]
+        if call(str(source / "configure"), "CC=gcc", "CXX=g++", "F77=gfortran", "FC=gfortran", *compilers, *options,
+                log=log, cwd=folder, env=environment):
+            raise Trouble(f"the suite's configure failed (see {log})")
+    for name in (*BUILT_FIRST, *FOLDERS):
+        call("make", "-k", f"-j{jobs}", "-C", name, log=log, cwd=folder, env=environment)
+
+
+def parse(folder, text):
+    """The line that `text` of a testlist is, or None: a comment, or one that the suite's own runner leaves out, too."""
+    words = text.split("#", 1)[0].split()
+    if len(words) < 2:
+        return None
+    line = Line(folder, words[0], int(words[1]))
+    for word in words[2:]:
+        key, _, value = word.partition("=")
+        if key == "arg":
+            line.arguments.append(value)
+        elif key == "env":
+            name, _, value = value.partition("=")
+            line.environment[name] = value
+        elif key == "resultTest":
+            line.expect = value
+        elif key == "timeLimit":
+            line.seconds = int(value)
+        elif key == "mem":
+            line.gigabytes = float(value)
+        elif (key == "strict" and value == "false") or key in ("xfail", "mpiexecarg"):
+            return None
+    # Variables for the inside of MPICH: without it they are the same line once more.
+    if any(name.startswith("MPIR_") for name in line.environment):
+        return None
+    return line
+
+
+def lines(source, built):
+    """All lines of all lists, each once."""
+    found = {}
+    for folder in FOLDERS:
+        # configure makes some of the lists.
+        path = next((root / folder / "testlist" for root in (built, source) if (root / folder / "testlist").exists()), None)
+        if path is None:
+            raise Trouble(f"{folder} has no testlist")
+        for text in path.read_text(encoding="utf-8").splitlines():
+            line = parse(folder, text)
+            if line is not None:
+                found.setdefault(line.name, line)
+    return list(found.values())
+
+
+def fits(line, gigabytes):
+    return line.gigabytes <= gigabytes
+
+
+def work_folder(option, root):
+    return Path(option) if option else root / "build/mpich"
