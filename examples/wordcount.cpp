@@ -127,9 +127,8 @@ int main(int argc, char** argv) {
     words::Counts counts;
     words::Totals totals;
     check(divisi_init());
-    if (divisi_rank() != 0 && divisi_linked(0) == 0) {
-        std::fprintf(stderr, "wordcount: rank %d has no link to rank 0: carve a full or a star interconnect\n",
-                     divisi_rank());
+    if (divisi_rank() != 0 && divisi_hops(0) == 0) {
+        std::fprintf(stderr, "wordcount: no way leads from rank %d to rank 0\n", divisi_rank());
         return 1;
     }
     if (divisi_rank() == 0)

@@ -30,6 +30,16 @@ json::array links_json(const Plan& plan) {
     return links;
 }
 
+// As the fabric has to know them: each with the time it takes.
+json::array modelled_links_json(const Plan& plan) {
+    json::array links = links_json(plan);
+    for (json::value& link : links) {
+        if (plan.link.latency.count() != 0) link.as_object()["latency_ns"] = plan.link.latency.count();
+        if (plan.link.bandwidth != 0) link.as_object()["bandwidth_bits"] = plan.link.bandwidth;
+    }
+    return links;
+}
+
 json::object interconnect_json(const Plan& plan) {
     json::object object{{"shape", text(to_string(plan.shape))}};
     if (!plan.dimensions.empty()) object["dimensions"] = json::array(plan.dimensions.begin(), plan.dimensions.end());
@@ -98,7 +108,7 @@ json::object to_vmm_config(const Plan& plan) {
             {"backend", text(to_string(plan.backend))},
             {"nodes", nodes_json(plan)},
             {"shared_memory", plan.shared_memory},
-            {"links", links_json(plan)},
+            {"links", modelled_links_json(plan)},
             {"policy", text(plan.policy_text)}};
 }
 

@@ -20,67 +20,8 @@
 namespace divisi::shm {
 namespace {
 
-constexpr std::size_t kAutoRingMaxBytes = 256U << 10U;
-constexpr std::size_t kAutoTotalBytes = 62U << 20U;
 constexpr std::uint32_t kDefaultSpinNs = 150'000;
-
-std::size_t round_to_pages(std::size_t bytes) {
-    return (bytes + DIVISI_PAGE_BYTES - 1) / DIVISI_PAGE_BYTES * DIVISI_PAGE_BYTES;
-}
-
-// Large rings where there are few, so that bandwidth does not suffer; small ones where there are many: 32 fully
-// connected nodes get 64 KiB a ring, and stay under 64 MiB in all.
-std::size_t choose_ring_bytes(std::size_t links) {
-    std::size_t bytes = kAutoRingMaxBytes;
-    while (bytes > DIVISI_RING_MIN_BYTES && 2 * links * bytes > kAutoTotalBytes) bytes /= 2;
-    return bytes;
-}
-
-std::string describe(const Link& link) {
-    return "link " + std::to_string(link.a.value) + "-" + std::to_string(link.b.value);
-}
-
-Result<void> check_links(const std::vector<Link>& links, std::size_t nodes) {
-    std::set<std::pair<NodeId, NodeId>> seen;
-    for (const Link& link : links) {
-        if (link.a.value >= nodes || link.b.value >= nodes)
-            return make_error(Errc::kUsage, "names a node that is not in the topology", describe(link));
-        if (link.a == link.b) return make_error(Errc::kUsage, "joins a node to itself", describe(link));
-        if (!seen.emplace(std::minmax(link.a, link.b)).second)
-            return make_error(Errc::kUsage, "stands there twice", describe(link));
-    }
-    return {};
-}
-
-Result<FabricSpec> settle(FabricSpec spec) {
-    if (spec.pus.empty() || spec.pus.size() > DIVISI_MAX_NODES)
-        return make_error(Errc::kUsage, "a topology has 1 to " + std::to_string(DIVISI_MAX_NODES) + " nodes",
-                          spec.name);
-    DIVISI_TRY(check_links(spec.links, spec.pus.size()));
-    if (spec.ring_bytes == 0) spec.ring_bytes = choose_ring_bytes(spec.links.size());
-    if (divisi_ring_bytes_valid(spec.ring_bytes) == 0)
-        return make_error(Errc::kUsage, "a ring of " + std::to_string(spec.ring_bytes) + " bytes", spec.name,
-                          "a power of two from 8 KiB to 4 MiB");
-    spec.shared_bytes = round_to_pages(spec.shared_bytes);
-    for (Link& link : spec.links)
-        if (link.b < link.a) std::swap(link.a, link.b);
-    // Channels that share their lower end lie side by side, so that a window needs few mappings.
-    std::sort(spec.links.begin(), spec.links.end(), [](const Link& left, const Link& right) {
-        return std::pair(left.a, left.b) < std::pair(right.a, right.b);
-    });
-    return spec;
-}
-
-void append_piece(std::vector<WindowPiece>& pieces, const WindowPiece& piece) {
-    if (!pieces.empty()) {
-        WindowPiece& last = pieces.back();
-        if (last.writable == piece.writable && last.offset + last.size_bytes == piece.offset) {
-            last.size_bytes += piece.size_bytes;
-            return;
-        }
-    }
-    pieces.push_back(piece);
-}
+constexpr std::uint64_t kPsPerSecond = 1'000'000'000'000;
 
 // Both ends' words: the one that is gone sleeps no more, and to wake it costs nothing.
 void wake_sleepers(divisi_ring& ring) {
@@ -140,105 +81,80 @@ std::uint32_t to_abi(Backend backend) {
 
 Result<Fabric> Fabric::create(const FabricSpec& spec) {
     Fabric fabric;
-    DIVISI_TRY_ASSIGN(fabric.spec_, settle(spec));
-    const auto nodes = fabric.node_count();
-    fabric.page_bytes_ = divisi_node_page_bytes(nodes);
-    fabric.ends_.resize(nodes);
-    std::vector<std::size_t> next_offset(nodes, fabric.page_bytes_);
-    for (std::uint32_t channel = 0; channel < fabric.spec_.links.size(); ++channel) {
-        const Link& link = fabric.spec_.links[channel];
-        fabric.ends_[link.a.value].push_back({link.b, channel, next_offset[link.a.value], true});
-        fabric.ends_[link.b.value].push_back({link.a, channel, next_offset[link.b.value], false});
-        next_offset[link.a.value] += 2 * fabric.spec_.ring_bytes;
-        next_offset[link.b.value] += 2 * fabric.spec_.ring_bytes;
-    }
-    const std::size_t size = fabric.shared_offset() + fabric.spec_.shared_bytes;
+    DIVISI_TRY_ASSIGN(fabric.layout_, FabricLayout::create(spec));
+    const std::size_t size = fabric.layout_.size_bytes();
     DIVISI_TRY_ASSIGN(fabric.memory_, create_memfd("divisi-fabric", size));
     DIVISI_TRY_ASSIGN(fabric.map_, Mapping::file(fabric.memory_.get(), 0, size, PROT_READ | PROT_WRITE));
     return fabric;
 }
 
-std::uint64_t Fabric::channel_offset(std::uint32_t channel) const noexcept {
-    return node_count() * page_bytes_ + std::uint64_t{channel} * 2 * spec_.ring_bytes;
-}
-
-std::uint64_t Fabric::shared_offset() const noexcept {
-    return channel_offset(static_cast<std::uint32_t>(spec_.links.size()));
-}
-
 std::vector<WindowPiece> Fabric::window(NodeId node, Mode mode) const {
-    std::vector<WindowPiece> pieces{{memory_.get(), node_page_offset(node), page_bytes_, false}};
-    for (const End& end : ends_[node.value])
-        append_piece(pieces, {memory_.get(), channel_offset(end.channel), 2 * spec_.ring_bytes, true});
-    if (mode == Mode::kSharedMemory && spec_.shared_bytes != 0)
-        append_piece(pieces, {memory_.get(), shared_offset(), spec_.shared_bytes, true});
+    std::vector<WindowPiece> pieces;
+    for (const FabricLayout::Range& range : layout_.window(node, mode))
+        pieces.push_back({memory_.get(), range.offset, range.size_bytes, range.writable});
     return pieces;
-}
-
-std::size_t Fabric::window_bytes(NodeId node, Mode mode) const {
-    const std::size_t channels = ends_[node.value].size() * 2 * spec_.ring_bytes;
-    return page_bytes_ + channels + (mode == Mode::kSharedMemory ? spec_.shared_bytes : 0);
-}
-
-const Fabric::End* Fabric::end_towards(NodeId node, NodeId peer) const noexcept {
-    // In the order of channels, which is that of peers: first those below the node, then those above it.
-    const auto& ends = ends_[node.value];
-    const auto found =
-        std::lower_bound(ends.begin(), ends.end(), peer, [](const End& end, NodeId id) { return end.peer < id; });
-    return found != ends.end() && found->peer == peer ? &*found : nullptr;
 }
 
 Result<void> Fabric::check_job(const JobSpec& job) const {
     const std::string ranks = std::to_string(job.rank_nodes.size()) + " ranks";
     if (job.rank_nodes.empty() || job.rank_nodes.size() > node_count())
-        return make_error(Errc::kUsage, ranks + " on " + std::to_string(node_count()) + " nodes", spec_.name);
+        return make_error(Errc::kUsage, ranks + " on " + std::to_string(node_count()) + " nodes", layout_.spec().name);
     if (!job.own_nodes.empty() && job.own_nodes.size() != job.rank_nodes.size())
-        return make_error(Errc::kUsage, "the nodes are not dealt out to all ranks", spec_.name);
+        return make_error(Errc::kUsage, "the nodes are not dealt out to all ranks", layout_.spec().name);
     std::set<NodeId> seen;
     for (const NodeId node : job.rank_nodes) {
         if (node.value >= node_count())
-            return make_error(Errc::kUsage, "the topology has no node " + std::to_string(node.value), spec_.name);
+            return make_error(Errc::kUsage, "the topology has no node " + std::to_string(node.value),
+                              layout_.spec().name);
         if (!seen.insert(node).second)
-            return make_error(Errc::kUsage, "two ranks on node " + std::to_string(node.value), spec_.name);
+            return make_error(Errc::kUsage, "two ranks on node " + std::to_string(node.value), layout_.spec().name);
     }
     return {};
 }
 
-Fabric::Layout Fabric::lay_out(const JobSpec& job) const {
-    const auto linked = [&](std::uint32_t from, std::uint32_t to) {
-        return end_towards(job.rank_nodes[from], job.rank_nodes[to]) != nullptr;
-    };
+Fabric::Shape Fabric::shape_of(const JobSpec& job) const {
     const auto ranks = static_cast<std::uint32_t>(job.rank_nodes.size());
-    Layout layout;
-    layout.parents = breadth_first_parents(ranks, linked);
-    // All but rank 0 have one.
-    layout.connected = std::count(layout.parents.begin(), layout.parents.end(), DIVISI_NO_RANK) == 1;
-    layout.full = true;
-    for (std::uint32_t a = 0; a < ranks; ++a)
-        for (std::uint32_t b = a + 1; b < ranks; ++b) layout.full = layout.full && linked(a, b);
+    const auto hops = [&](std::uint32_t a, std::uint32_t b) {
+        return layout_.routes().hops(job.rank_nodes[a], job.rank_nodes[b]);
+    };
+    Shape shape;
+    shape.parents = breadth_first_parents(ranks, [&](std::uint32_t a, std::uint32_t b) { return hops(a, b) == 1; });
+    bool full = true;
+    bool all = true;
+    for (std::uint32_t a = 0; a < ranks; ++a) {
+        for (std::uint32_t b = a + 1; b < ranks; ++b) {
+            full = full && hops(a, b) == 1;
+            all = all && layout_.end_towards(job.rank_nodes[a], job.rank_nodes[b]) != nullptr;
+        }
+    }
     std::set<std::uint32_t> pus;
     for (const NodeId node : job.rank_nodes) pus.insert(pu(node));
-    layout.own_pus = pus.size() == ranks;
-    return layout;
+    // All but rank 0 have a parent.
+    const bool connected = std::count(shape.parents.begin(), shape.parents.end(), DIVISI_NO_RANK) == 1;
+    shape.flags = (full ? DIVISI_ABI_FLAG_FULL : 0U) | (connected ? DIVISI_ABI_FLAG_CONNECTED : 0U) |
+                  (pus.size() == ranks ? DIVISI_ABI_FLAG_OWN_PUS : 0U) | (all ? DIVISI_ABI_FLAG_ALL : 0U) |
+                  (layout_.timed() ? DIVISI_ABI_FLAG_TIMED : 0U);
+    return shape;
 }
 
 Result<void> Fabric::begin_job(const JobSpec& job) {
     DIVISI_TRY(check_job(job));
-    const Layout layout = lay_out(job);
+    const Shape shape = shape_of(job);
     rank_nodes_ = job.rank_nodes;
-    for (std::uint32_t rank = 0; rank < job.rank_nodes.size(); ++rank) write_node_page(job, rank, layout);
+    if (layout_.has_bandwidth()) write_map();
+    for (std::uint32_t rank = 0; rank < job.rank_nodes.size(); ++rank) {
+        write_peers(job, rank, shape);
+        write_node_page(job, rank, shape);
+    }
     return {};
 }
 
-void Fabric::write_node_page(const JobSpec& job, std::uint32_t rank, const Layout& layout) const {
+void Fabric::write_node_page(const JobSpec& job, std::uint32_t rank, const Shape& shape) const {
     const NodeId node = job.rank_nodes[rank];
-    std::byte* const base = map_.data() + node_page_offset(node);
-    const auto pu_of = [&](std::uint32_t of) { return spec_.pus[job.rank_nodes[of].value]; };
-
     divisi_node_page page{};
     page.magic = DIVISI_NODE_PAGE_MAGIC;
     page.version = DIVISI_ABI_VERSION;
-    page.page_bytes = static_cast<std::uint32_t>(page_bytes_);
+    page.page_bytes = static_cast<std::uint32_t>(layout_.page_bytes());
     page.window_bytes = window_bytes(node, job.mode);
     page.node = node.value;
     page.nodes = node_count();
@@ -247,34 +163,81 @@ void Fabric::write_node_page(const JobSpec& job, std::uint32_t rank, const Layou
     page.own_nodes = job.own_nodes.empty() ? 1 : job.own_nodes[rank];
     page.mode = to_abi(job.mode);
     page.backend = to_abi(job.backend);
-    page.flags = (layout.full ? DIVISI_ABI_FLAG_FULL : 0U) | (layout.connected ? DIVISI_ABI_FLAG_CONNECTED : 0U) |
-                 (layout.own_pus ? DIVISI_ABI_FLAG_OWN_PUS : 0U);
-    page.pu = pu_of(rank);
-    page.ring_bytes = static_cast<std::uint32_t>(spec_.ring_bytes);
+    page.flags = shape.flags;
+    page.pu = pu(node);
+    page.pu_ranks = static_cast<std::uint32_t>(std::count_if(job.rank_nodes.begin(), job.rank_nodes.end(),
+                                                             [&](NodeId other) { return pu(other) == page.pu; }));
+    page.ring_bytes = static_cast<std::uint32_t>(ring_bytes());
     page.spin_ns = job.spin_ns == 0 ? kDefaultSpinNs : job.spin_ns;
-    if (job.mode == Mode::kSharedMemory && spec_.shared_bytes != 0) {
-        page.shared_offset = page.window_bytes - spec_.shared_bytes;
-        page.shared_bytes = spec_.shared_bytes;
+    const std::size_t shared_bytes = layout_.spec().shared_bytes;
+    if (job.mode == Mode::kSharedMemory && shared_bytes != 0) {
+        page.shared_offset = page.window_bytes - shared_bytes;
+        page.shared_bytes = shared_bytes;
     }
     page.tsc_khz = job.tsc_khz;
     page.peers_offset = sizeof page;
     page.peer_bytes = sizeof(divisi_peer);
-    spec_.name.copy(static_cast<char*>(page.name), sizeof page.name - 1);
-
-    for (std::uint32_t other = 0; other < page.ranks; ++other) {
-        divisi_peer peer{};
-        if (const End* end = end_towards(node, job.rank_nodes[other])) {
-            // The first ring of a channel is written by its lower end.
-            peer.out_offset = end->window_offset + (end->first ? 0 : spec_.ring_bytes);
-            peer.in_offset = end->window_offset + (end->first ? spec_.ring_bytes : 0);
-        }
-        peer.node = job.rank_nodes[other].value;
-        peer.pu = pu_of(other);
-        peer.parent = layout.parents[other];
-        if (peer.pu == page.pu) ++page.pu_ranks;
-        std::memcpy(base + page.peers_offset + other * sizeof peer, &peer, sizeof peer);
+    layout_.spec().name.copy(static_cast<char*>(page.name), sizeof page.name - 1);
+    page.traffic_offset = layout_.window_traffic();
+    if (layout_.has_bandwidth()) {
+        page.routes_offset = layout_.window_map();
+        page.wires_offset = layout_.window_wires();
+        page.busy_offset = layout_.window_times();
+        page.queue_ns = longest_queue_ns();
+        page.wires = layout_.routes().wires();
     }
-    std::memcpy(base, &page, sizeof page);
+    std::memcpy(map_.data() + layout_.node_page(node), &page, sizeof page);
+}
+
+void Fabric::write_peers(const JobSpec& job, std::uint32_t rank, const Shape& shape) const {
+    const NodeId node = job.rank_nodes[rank];
+    std::byte* const peers = map_.data() + layout_.node_page(node) + sizeof(divisi_node_page);
+    for (std::uint32_t other = 0; other < job.rank_nodes.size(); ++other) {
+        const NodeId there = job.rank_nodes[other];
+        divisi_peer peer{};
+        if (const FabricLayout::End* end = layout_.end_towards(node, there)) {
+            const std::uint64_t ring = layout_.channel(end->channel).ring_bytes;
+            peer.ring_bytes = static_cast<std::uint32_t>(ring);
+            // The first ring of a channel is written by its lower end.
+            peer.out_offset = end->window_offset + (end->first ? 0 : ring);
+            peer.in_offset = end->window_offset + (end->first ? ring : 0);
+            if (layout_.timed())
+                layout_.routes().walk(node, there,
+                                      [&](std::uint32_t wire) { peer.latency_ns += links()[wire / 2].latency_ns; });
+        }
+        peer.node = there.value;
+        peer.pu = pu(there);
+        peer.parent = shape.parents[other];
+        peer.hops = layout_.routes().hops(node, there);
+        std::memcpy(peers + other * sizeof peer, &peer, sizeof peer);
+    }
+}
+
+void Fabric::write_map() const {
+    const Routes& routes = layout_.routes();
+    std::byte* at = map_.data() + layout_.map();
+    for (NodeId from{0}; from.value < node_count(); ++from.value) {
+        for (NodeId to{0}; to.value < node_count(); ++to.value, at += sizeof(std::uint32_t)) {
+            const std::uint32_t wire = routes.next_wire(from, to);
+            std::memcpy(at, &wire, sizeof wire);
+        }
+    }
+    at = map_.data() + layout_.map() + (layout_.window_wires() - layout_.window_map());
+    for (std::uint32_t wire = 0; wire < routes.wires(); ++wire, at += sizeof(divisi_wire)) {
+        const Link& link = links()[wire / 2];
+        const std::uint64_t ps_per_byte = link.bandwidth_bits == 0 ? 0 : kPsPerSecond * 8 / link.bandwidth_bits;
+        const divisi_wire entry{routes.end_of(wire).value, 0, link.latency_ns, ps_per_byte};
+        std::memcpy(at, &entry, sizeof entry);
+    }
+}
+
+// No more can wait for a wire than what is under way in all rings.
+std::uint64_t Fabric::longest_queue_ns() const {
+    std::uint64_t slowest = UINT64_MAX;
+    for (const Link& link : links())
+        if (link.bandwidth_bits != 0) slowest = std::min(slowest, link.bandwidth_bits);
+    const std::uint64_t bytes = std::uint64_t{node_count()} * node_count() * ring_bytes();
+    return static_cast<std::uint64_t>(static_cast<double>(bytes) * 8e9 / static_cast<double>(slowest));
 }
 
 void Fabric::mark_gone(NodeId node) const {
@@ -283,24 +246,56 @@ void Fabric::mark_gone(NodeId node) const {
     const auto rank = static_cast<std::size_t>(found - rank_nodes_.begin());
     for (const NodeId other : rank_nodes_) {
         auto* const peers =
-            reinterpret_cast<divisi_peer*>(map_.data() + node_page_offset(other) + sizeof(divisi_node_page));
+            reinterpret_cast<divisi_peer*>(map_.data() + layout_.node_page(other) + sizeof(divisi_node_page));
         std::atomic_ref(peers[rank].gone).store(1, std::memory_order_seq_cst);
     }
     // ORDER: gone is stored (seq_cst: with a fence on x86) before the sleep words are looked at; a sleeper sets its
     // word before it looks at gone for the last time. Whichever comes first, one of the two sees the other
     // (docs/models/channel.pml). A page that was never touched has no sleeper's word in it yet.
     Touched touched(memory_.get());
-    for (const End& end : ends_[node.value]) {
-        for (const std::uint64_t ring : {std::uint64_t{0}, std::uint64_t{spec_.ring_bytes}}) {
-            const std::uint64_t offset = channel_offset(end.channel) + ring;
+    for (const FabricLayout::End& end : layout_.ends(node)) {
+        const FabricLayout::Channel& channel = layout_.channel(end.channel);
+        for (const std::uint64_t offset : {channel.offset, channel.offset + channel.ring_bytes})
             if (touched(offset)) wake_sleepers(*reinterpret_cast<divisi_ring*>(map_.data() + offset));
+    }
+}
+
+Traffic Fabric::traffic() const {
+    Traffic traffic;
+    const auto ranks = static_cast<std::uint32_t>(rank_nodes_.size());
+    constexpr std::uint32_t kEntriesPerPage = DIVISI_PAGE_BYTES / sizeof(divisi_traffic);
+    for (std::uint32_t from = 0; from < ranks; ++from) {
+        Touched touched(memory_.get());
+        const std::uint64_t table = layout_.traffic(rank_nodes_[from]);
+        for (std::uint32_t to = 0; to < ranks; ++to) {
+            if (to % kEntriesPerPage == 0 && !touched(table + to * sizeof(divisi_traffic))) {
+                to += kEntriesPerPage - 1;
+                continue;
+            }
+            // SAFETY: the rank writes here what it likes; two whole words are read, shown, and added up.
+            auto& entry = reinterpret_cast<divisi_traffic*>(map_.data() + table)[to];
+            const Flow flow{from, to, std::atomic_ref(entry.messages).load(std::memory_order_relaxed),
+                            std::atomic_ref(entry.bytes).load(std::memory_order_relaxed)};
+            if (flow.messages != 0) traffic.flows.push_back(flow);
         }
+    }
+    count_on_links(traffic);
+    return traffic;
+}
+
+void Fabric::count_on_links(Traffic& traffic) const {
+    for (const Link& link : links()) traffic.links.push_back({link.a, link.b, 0, 0});
+    for (const Flow& flow : traffic.flows) {
+        layout_.routes().walk(rank_nodes_[flow.from], rank_nodes_[flow.to], [&](std::uint32_t wire) {
+            traffic.links[wire / 2].messages += flow.messages;
+            traffic.links[wire / 2].bytes += flow.bytes;
+        });
     }
 }
 
 Result<void> Fabric::reset() {
     if (::fallocate(memory_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(map_.size())) != 0)
-        return system_error(errno, "cannot give back the pages of the fabric", spec_.name);
+        return system_error(errno, "cannot give back the pages of the fabric", layout_.spec().name);
     return {};
 }
 

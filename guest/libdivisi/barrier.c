@@ -1,9 +1,9 @@
 /* The barrier: counters beside the slots (`signal` of the ring), so that messages are not affected.
  *
- * Where all ranks are linked and have PUs of their own, by dissemination: in round k, rank r tells r + 2^k and waits
- * for r - 2^k. Where ranks share a PU each wait is a sleep, so every rank should sleep once: a tree, gathered upwards
- * and released downwards. Children are released first to last and awaited last to first: on a shared PU they run, and
- * arrive, in the order of their release, so the parent sleeps once for all of them.
+ * Where all ranks have channels to all others and PUs of their own, by dissemination: in round k, rank r tells r + 2^k
+ * and waits for r - 2^k. Where ranks share a PU each wait is a sleep, so every rank should sleep once: a tree, gathered
+ * upwards and released downwards. Children are released first to last and awaited last to first: on a shared PU they
+ * run, and arrive, in the order of their release, so the parent sleeps once for all of them.
  *
  * Both ends of a link count the same barriers: between two ranks a counter is due, or done, or one ahead; anything else
  * is garbage. */
@@ -14,13 +14,23 @@ static void signal_to(struct dvi_link* link) {
     if (divisi_tx_must_wake(&link->tx)) dvi_wake(&link->tx.ring->data_sleep);
 }
 
+/* A signal that is there may still be under way, where links take time. */
+static void await_arrival(const struct dvi_link* link) {
+    const uint64_t due = __atomic_load_n(&link->rx.ring->signal_due, __ATOMIC_RELAXED);
+    const uint64_t latest = divisi_time_ns() + link->rx.longest;
+    dvi_wait_until(due < latest ? due : latest);
+}
+
 static int await_signal(struct dvi_link* link) {
     const struct dvi_condition condition = {link, DVI_SIGNAL, dvi.barriers, 0};
     for (;;) {
         const int gone = dvi_gone(link);
         /* ORDER: acquire: what the peer did before the barrier is visible behind it. */
         const uint32_t ahead = __atomic_load_n(&link->rx.ring->signal, __ATOMIC_ACQUIRE) - dvi.barriers;
-        if (ahead <= 1u) return DIVISI_OK;
+        if (ahead <= 1u) {
+            if (link->rx.now != NULL) await_arrival(link);
+            return DIVISI_OK;
+        }
         if (ahead != UINT32_MAX) return dvi_fail(DIVISI_EPROTO, (int)link->rank);
         if (gone) return dvi_fail(DIVISI_EPEER, (int)link->rank);
         dvi_wait(&condition, 1);
@@ -64,10 +74,10 @@ static int barrier_by_tree(void) {
 int divisi_barrier(void) {
     if (dvi.setup != DIVISI_OK) return dvi_fail(DIVISI_ESETUP, -1);
     if (dvi.size == 1u) return DIVISI_OK;
-    if ((dvi.page->flags & DIVISI_ABI_FLAG_CONNECTED) == 0u) return dvi_fail(DIVISI_ENOLINK, -1);
+    if ((dvi.page->flags & (DIVISI_ABI_FLAG_CONNECTED | DIVISI_ABI_FLAG_ALL)) == 0u)
+        return dvi_fail(DIVISI_ENOLINK, -1);
     if (!dvi_make_tree()) return dvi_fail(DIVISI_ESETUP, -1);
     ++dvi.barriers;
-    const uint32_t full_alone = DIVISI_ABI_FLAG_FULL | DIVISI_ABI_FLAG_OWN_PUS;
-    if ((dvi.page->flags & full_alone) == full_alone) return barrier_by_dissemination();
+    if (dvi_tree_is_free() && (dvi.page->flags & DIVISI_ABI_FLAG_OWN_PUS) != 0u) return barrier_by_dissemination();
     return barrier_by_tree();
 }

@@ -29,7 +29,7 @@ enum divisi_result {
     DIVISI_OK = 0,
     DIVISI_EAGAIN = -1,  /* a try_ function would have had to wait */
     DIVISI_EINVAL = -2,  /* an argument that cannot be meant */
-    DIVISI_ENOLINK = -3, /* the interconnect has no link between the two ranks */
+    DIVISI_ENOLINK = -3, /* no way leads from the one rank to the other */
     DIVISI_EPEER = -4,   /* the peer is gone */
     DIVISI_EPROTO = -5,  /* the peer wrote garbage into the channel; it is of no use any more */
     DIVISI_ETRUNC = -6,  /* the message is larger than the buffer; it waits where it is */
@@ -65,11 +65,13 @@ const char* divisi_backend_name(void);
 /* The topology's name; "" when alone. Valid for ever. */
 const char* divisi_topology(void);
 
-/* Of any rank: its (first) node, its PU as the kernel numbers it, and whether a link leads there. -1 / 0 outside 0 …
- * size-1. */
+/* Of any rank: its (first) node, its PU as the kernel numbers it, whether a link leads there, and over how many links a
+ * message goes. -1 / 0 outside 0 … size-1; 0 hops to this rank itself. Ranks without a link reach each other over a
+ * route; what lies between has no part in it. */
 int divisi_node_of(int rank);
 int divisi_pu_of(int rank);
 int divisi_linked(int rank);
+int divisi_hops(int rank);
 /* Whether every two ranks of the job share a link; the same answer for all ranks. */
 int divisi_all_linked(void);
 
@@ -87,7 +89,7 @@ struct divisi_status {
 int divisi_send(int to, uint64_t tag, const void* data, size_t length);
 /* DIVISI_EAGAIN instead of waiting; nothing was sent then. */
 int divisi_try_send(int to, uint64_t tag, const void* data, size_t length);
-/* Bytes that fit into an empty channel: up to here try_send can succeed. */
+/* Bytes that fit into an empty channel, whichever rank it leads to: up to here try_send can succeed. */
 size_t divisi_try_send_max(void);
 
 /* Receives the next message from a rank, or from any. `status` may be NULL. DIVISI_ETRUNC: `status` tells the length,

@@ -9,7 +9,7 @@ const char* divisi_strerror(int result) {
         case DIVISI_OK: return "no error";
         case DIVISI_EAGAIN: return "it would have had to wait";
         case DIVISI_EINVAL: return "an argument is out of range";
-        case DIVISI_ENOLINK: return "the interconnect has no link between the two ranks";
+        case DIVISI_ENOLINK: return "no way leads from the one rank to the other";
         case DIVISI_EPEER: return "the peer is gone";
         case DIVISI_EPROTO: return "the peer wrote garbage into the channel";
         case DIVISI_ETRUNC: return "the message is larger than the buffer";

@@ -78,7 +78,12 @@ int divisi_pu_of(int rank) {
 
 int divisi_linked(int rank) {
     const struct divisi_peer* const peer = peer_of(rank);
-    return peer != NULL && peer->out_offset != 0;
+    return peer != NULL && peer->hops == 1u;
+}
+
+int divisi_hops(int rank) {
+    const struct divisi_peer* const peer = peer_of(rank);
+    return peer == NULL ? 0 : (int)peer->hops;
 }
 
 int divisi_all_linked(void) {

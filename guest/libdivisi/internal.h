@@ -9,7 +9,7 @@
 #include "shm/abi/node_page.h"
 #include "shm/abi/ring_ops.h"
 
-/* Both directions to one rank. `tx.ring` is NULL where there is no link. */
+/* Both directions to one rank, over a link or a route. `tx.ring` is NULL where there is no channel. */
 struct dvi_link {
     struct divisi_tx tx;
     struct divisi_rx rx;
@@ -28,7 +28,7 @@ struct dvi_state {
     const struct divisi_node_page* page; /* NULL when alone */
     const struct divisi_peer* peers;     /* by rank */
     struct dvi_link* links;              /* by rank */
-    uint32_t* linked;                    /* ranks with a link, ascending */
+    uint32_t* linked;                    /* ranks with a channel, ascending */
     uint32_t linked_count;
     uint32_t rank;
     uint32_t size;
@@ -60,6 +60,8 @@ struct dvi_condition {
 
 /* Returns when one of the conditions may have come true, or cannot any more: the caller looks again. */
 void dvi_wait(const struct dvi_condition* conditions, uint32_t count);
+/* Returns at `due`, as divisi_time_ns counts. */
+void dvi_wait_until(uint64_t due);
 /* Wakes whoever sleeps on `word`, which is cleared. */
 void dvi_wake(uint32_t* word);
 
@@ -72,6 +74,8 @@ int dvi_fail(int result, int rank);
 
 /* Fills in dvi.tree. 0: not enough memory. */
 int dvi_make_tree(void);
+/* Whether the barrier may go between any two ranks; the same for all ranks. */
+int dvi_tree_is_free(void);
 
 /* ---- links (start.c) ---- */
 
@@ -82,5 +86,16 @@ struct dvi_link* dvi_link_to(int rank, int* result);
 static inline int dvi_gone(const struct dvi_link* link) {
     return __atomic_load_n(&dvi.peers[link->rank].gone, __ATOMIC_ACQUIRE) != 0u;
 }
+/* The same, and nothing of what it sent is still on its way. (Asked after a look at the ring.) */
+static inline int dvi_hopeless(const struct dvi_link* link) {
+    return dvi_gone(link) && link->rx.stopped != DIVISI_RX_HELD;
+}
+
+/* ---- the model of the interconnect (model.c), where links take time ---- */
+
+/* When `bytes` that are sent now arrive; takes their time on the links of the way. A divisi_tx's `due`. */
+uint64_t dvi_due(struct divisi_tx* tx, uint32_t bytes);
+/* How long anything can be on its way to us over `link`. */
+uint64_t dvi_longest(const struct divisi_peer* peer);
 
 #endif

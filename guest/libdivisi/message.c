@@ -78,7 +78,12 @@ int divisi_try_send(int to, uint64_t tag, const void* data, size_t length) {
 }
 
 size_t divisi_try_send_max(void) {
-    return dvi.page == NULL ? 0 : divisi_ring_bulk_bytes(dvi.page->ring_bytes);
+    size_t least = 0;
+    for (uint32_t i = 0; i < dvi.linked_count; ++i) {
+        const uint32_t bytes = dvi.links[dvi.linked[i]].tx.bulk_bytes;
+        if (i == 0 || bytes < least) least = bytes;
+    }
+    return least;
 }
 
 /* ---- receiving ---- */
@@ -97,7 +102,8 @@ static int await_slot(struct dvi_link* link) {
         if (seen == DIVISI_RING_OK) return DIVISI_OK;
         if (seen == DIVISI_RING_BROKEN) return dvi_fail(DIVISI_EPROTO, (int)link->rank);
         /* What was sent before the peer went is still received: so look again after having seen that it is gone. */
-        if (dvi_gone(link) && dvi_peek(link) == DIVISI_RING_WAIT) return dvi_fail(DIVISI_EPEER, (int)link->rank);
+        if (dvi_gone(link) && dvi_peek(link) == DIVISI_RING_WAIT && dvi_hopeless(link))
+            return dvi_fail(DIVISI_EPEER, (int)link->rank);
         const struct dvi_condition condition = {link, DVI_DATA, 0, 0};
         dvi_wait(&condition, 1);
     }
@@ -109,7 +115,7 @@ static struct dvi_link* find_any(void) {
         uint32_t at = dvi.next_any + i;
         if (at >= dvi.linked_count) at -= dvi.linked_count;
         struct dvi_link* const link = &dvi.links[dvi.linked[at]];
-        if (link->rx.broken == 0u && dvi_peek(link) != DIVISI_RING_WAIT) {
+        if (link->rx.stopped != DIVISI_RX_BROKEN && dvi_peek(link) != DIVISI_RING_WAIT) {
             dvi.next_any = at + 1u == dvi.linked_count ? 0u : at + 1u;
             return link;
         }
@@ -122,7 +128,7 @@ static uint32_t collect_live(void) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < dvi.linked_count; ++i) {
         struct dvi_link* const link = &dvi.links[dvi.linked[i]];
-        if (link->rx.broken != 0u || dvi_gone(link)) continue;
+        if (link->rx.stopped == DIVISI_RX_BROKEN || dvi_hopeless(link)) continue;
         const struct dvi_condition condition = {link, DVI_DATA, 0, 0};
         dvi.any[count++] = condition;
     }
@@ -134,7 +140,7 @@ static struct dvi_link* await_any(int wait, int* result) {
         /* Collected before the look: a peer that goes in between is then seen as gone after its last message. */
         const uint32_t live = wait ? collect_live() : 0;
         struct dvi_link* const link = find_any();
-        if (link != NULL && link->rx.broken == 0u) return link;
+        if (link != NULL && link->rx.stopped != DIVISI_RX_BROKEN) return link;
         if (link != NULL) {
             *result = dvi_fail(DIVISI_EPROTO, (int)link->rank);
             return NULL;
@@ -181,7 +187,7 @@ static int take_message(struct dvi_link* link, void* buffer) {
         if (link->rx.left == 0u) return DIVISI_OK;
         const int result = await_slot(link);
         if (result != DIVISI_OK) {
-            link->rx.broken = 1;
+            link->rx.stopped = DIVISI_RX_BROKEN;
             return result;
         }
     }

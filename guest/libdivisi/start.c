@@ -17,9 +17,9 @@ __asm__(
     ".long 7, 4, 1\n" /* owner's length, descriptor's length, DIVISI_NOTE_TYPE */
     ".asciz \"divisi\"\n"
     ".balign 4\n"
-    ".long 1\n" /* DIVISI_ABI_VERSION */
+    ".long 2\n" /* DIVISI_ABI_VERSION */
     ".popsection\n");
-DIVISI_ABI_ASSERT(DIVISI_NOTE_TYPE == 1u && DIVISI_ABI_VERSION == 1u);
+DIVISI_ABI_ASSERT(DIVISI_NOTE_TYPE == 1u && DIVISI_ABI_VERSION == 2u);
 
 struct piece {
     int fd;
@@ -78,12 +78,18 @@ static int make_links(unsigned char* window, const struct divisi_node_page* page
     if (dvi.links == NULL || dvi.linked == NULL || dvi.any == NULL) return 0;
     for (uint32_t rank = 0; rank < page->ranks; ++rank) {
         const struct divisi_peer* const peer = &dvi.peers[rank];
-        if (peer->out_offset == 0) continue;
+        if (divisi_ring_bytes_valid(peer->ring_bytes) == 0) continue;
         struct dvi_link* const link = &dvi.links[rank];
         link->rank = rank;
         link->other_pu = peer->pu != page->pu;
-        divisi_tx_init(&link->tx, window + peer->out_offset, page->ring_bytes);
-        divisi_rx_init(&link->rx, window + peer->in_offset, page->ring_bytes);
+        divisi_tx_init(&link->tx, window + peer->out_offset, peer->ring_bytes);
+        divisi_rx_init(&link->rx, window + peer->in_offset, peer->ring_bytes);
+        if (page->traffic_offset != 0)
+            link->tx.sent = &((struct divisi_traffic*)(void*)(window + page->traffic_offset))[rank].messages;
+        if ((page->flags & DIVISI_ABI_FLAG_TIMED) != 0u) {
+            divisi_tx_set_timed(&link->tx, dvi_due);
+            divisi_rx_set_timed(&link->rx, divisi_time_ns, dvi_longest(peer));
+        }
         dvi.linked[dvi.linked_count++] = rank;
     }
     return 1;

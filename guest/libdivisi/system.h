@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#define DVI_SYS_NANOSLEEP 35
 #define DVI_SYS_FUTEX 202
 #define DVI_SYS_CLOCK_MONOTONIC 1
 #define DVI_SYS_FUTEX_WAITV 449

@@ -1,8 +1,8 @@
 /* The tree a barrier goes up and down.
  *
- * Every rank works out its own place, from what the node pages tell all of them alike. Where the links do not allow a
- * choice it is the breadth-first tree of the node page. On full interconnects it follows the PUs: those who share a PU
- * gather below the first of them, which sleeps once for all; those firsts form a tree of their own. */
+ * Every rank works out its own place, from what the node pages tell all of them alike. Where ways take time, and where
+ * there are no others than links, it is the breadth-first tree of the node page. Otherwise it follows the PUs: those
+ * who share a PU gather below the first of them, which sleeps once for all; those firsts form a tree of their own. */
 #include <stdlib.h>
 
 #include "internal.h"
@@ -58,12 +58,19 @@ static void follow_links(void) {
         if (dvi.peers[dvi.linked[i]].parent == dvi.rank) add_child(dvi.linked[i]);
 }
 
+int dvi_tree_is_free(void) {
+    const uint32_t flags = dvi.page->flags;
+    if ((flags & DIVISI_ABI_FLAG_ALL) == 0u) return 0;
+    const uint32_t timed_links = DIVISI_ABI_FLAG_TIMED | DIVISI_ABI_FLAG_CONNECTED;
+    return (flags & DIVISI_ABI_FLAG_FULL) != 0u || (flags & timed_links) != timed_links;
+}
+
 int dvi_make_tree(void) {
     if (dvi.tree.children != NULL) return 1;
     dvi.tree.parent = DIVISI_NO_RANK;
     dvi.tree.children = calloc(dvi.size, sizeof *dvi.tree.children);
     if (dvi.tree.children == NULL) return 0;
-    if ((dvi.page->flags & DIVISI_ABI_FLAG_FULL) != 0u) return follow_pus();
+    if (dvi_tree_is_free()) return follow_pus();
     follow_links();
     return 1;
 }

@@ -5,8 +5,14 @@
  * futex wake, and the kernel compares the word when it puts the sleeper to bed: so a wake between the last look and
  * the bed finds the word changed. Every clearing is followed by a wake, so a late clearing, meant for an earlier sleep,
  * costs one more round and nothing else. docs/models/channel.pml is this, checked. */
+#define _GNU_SOURCE
+#include <time.h>
+
 #include "internal.h"
 #include "system.h"
+
+#define NO_LIMIT UINT64_MAX
+#define SPUN_BEFORE_ARRIVAL_NS 50000u
 
 /* Looks without `pause` first: a reply that is under way comes within this many looks. */
 #define BUSY_LOOKS 2000u
@@ -23,7 +29,8 @@ static int signal_changed(const struct divisi_rx* rx, uint32_t target) {
 }
 
 static int space_reached(struct divisi_tx* tx, uint32_t slots, uint32_t bulk) {
-    return divisi_tx_refresh(tx) != DIVISI_RING_OK || (tx->free_slots >= slots && tx->free_bulk >= bulk);
+    if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return 1;
+    return divisi_tx_room(tx) >= divisi_tx_room_for(tx, slots) && tx->free_bulk >= bulk;
 }
 
 static int ready(const struct dvi_condition* condition) {
@@ -44,7 +51,7 @@ static int any_ready(const struct dvi_condition* conditions, uint32_t count) {
 
 static int any_hopeless(const struct dvi_condition* conditions, uint32_t count) {
     for (uint32_t i = 0; i < count; ++i)
-        if (dvi_gone(conditions[i].link)) return 1;
+        if (dvi_hopeless(conditions[i].link)) return 1;
     return 0;
 }
 
@@ -72,39 +79,89 @@ static void arm(const struct dvi_condition* conditions, uint32_t count, uint32_t
     for (uint32_t i = 0; i < count; ++i) __atomic_store_n(sleep_word(&conditions[i]), value, __ATOMIC_RELAXED);
 }
 
-/* Sleeps until `word` is not 1, is woken, or the time is over. Any reason to wake up is good enough. */
-static void sleep_on_one(uint32_t* word, const struct dvi_timespec* timeout) {
-    dvi_syscall(DVI_SYS_FUTEX, (long)word, DVI_FUTEX_WAIT, 1, (long)timeout, 0);
+static struct dvi_timespec to_timespec(uint64_t ns) {
+    const struct dvi_timespec time = {(int64_t)(ns / 1000000000u), (int64_t)(ns % 1000000000u)};
+    return time;
 }
 
-static void sleep_on_many(const struct dvi_condition* conditions, uint32_t count) {
+/* Sleeps until `word` is not 1, is woken, or `ns` have passed. Any reason to wake up is good enough. */
+static void sleep_on_one(uint32_t* word, uint64_t ns) {
+    const struct dvi_timespec timeout = to_timespec(ns);
+    dvi_syscall(DVI_SYS_FUTEX, (long)word, DVI_FUTEX_WAIT, 1, ns == NO_LIMIT ? 0 : (long)&timeout, 0);
+}
+
+static uint64_t monotonic_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void sleep_on_many(const struct dvi_condition* conditions, uint32_t count, uint64_t ns) {
     static int has_waitv = 1;
     /* Beyond what one call can watch, or without it, the others are looked at every now and then. */
-    const struct dvi_timespec while_unwatched = {0, 500000};
+    const uint64_t while_unwatched = 500000;
     if (has_waitv && count <= DVI_FUTEX_WAITV_MAX) {
         struct dvi_futex_waitv waiters[DVI_FUTEX_WAITV_MAX];
         for (uint32_t i = 0; i < count; ++i) {
             const struct dvi_futex_waitv waiter = {1, (uint64_t)(uintptr_t)sleep_word(&conditions[i]), DVI_FUTEX_32, 0};
             waiters[i] = waiter;
         }
-        if (dvi_syscall(DVI_SYS_FUTEX_WAITV, (long)waiters, (long)count, 0, 0, DVI_SYS_CLOCK_MONOTONIC) != -DVI_ENOSYS)
+        const struct dvi_timespec deadline = to_timespec(monotonic_ns() + (ns == NO_LIMIT ? 0 : ns));
+        if (dvi_syscall(DVI_SYS_FUTEX_WAITV, (long)waiters, (long)count, 0, ns == NO_LIMIT ? 0 : (long)&deadline,
+                        DVI_SYS_CLOCK_MONOTONIC) != -DVI_ENOSYS)
             return;
         has_waitv = 0;
     }
-    sleep_on_one(sleep_word(&conditions[0]), &while_unwatched);
+    sleep_on_one(sleep_word(&conditions[0]), ns < while_unwatched ? ns : while_unwatched);
+}
+
+/* When the first message arrives that is under way already; NO_LIMIT: none is. */
+static uint64_t next_arrival(const struct dvi_condition* conditions, uint32_t count) {
+    uint64_t first = NO_LIMIT;
+    for (uint32_t i = 0; i < count; ++i) {
+        const struct divisi_rx* const rx = &conditions[i].link->rx;
+        if (conditions[i].wanted == DVI_DATA && rx->stopped == DIVISI_RX_HELD && rx->due < first) first = rx->due;
+    }
+    return first;
+}
+
+/* Sleeps while nobody wakes us, but not beyond the next arrival: the last of the time before it is spun away, as no
+ * sleep ends to the microsecond. */
+static void sleep_on_all(const struct dvi_condition* conditions, uint32_t count) {
+    const uint64_t due = next_arrival(conditions, count);
+    uint64_t ns = NO_LIMIT;
+    if (due != NO_LIMIT) {
+        const uint64_t now = divisi_time_ns();
+        const uint64_t left = due > now ? due - now : 0;
+        if (left <= SPUN_BEFORE_ARRIVAL_NS) {
+            dvi_wait_until(due);
+            return;
+        }
+        ns = left - SPUN_BEFORE_ARRIVAL_NS;
+    }
+    if (count == 1)
+        sleep_on_one(sleep_word(&conditions[0]), ns);
+    else
+        sleep_on_many(conditions, count, ns);
 }
 
 static void sleep_once(const struct dvi_condition* conditions, uint32_t count) {
     arm(conditions, count, 1);
     /* ORDER: the sleep words are visible before the last look; the other end does it the other way round. */
     divisi_full_fence();
-    if (!any_ready(conditions, count) && !any_hopeless(conditions, count)) {
-        if (count == 1)
-            sleep_on_one(sleep_word(&conditions[0]), NULL);
-        else
-            sleep_on_many(conditions, count);
-    }
+    if (!any_ready(conditions, count) && !any_hopeless(conditions, count)) sleep_on_all(conditions, count);
     arm(conditions, count, 0);
+}
+
+void dvi_wait_until(uint64_t due) {
+    for (uint64_t now = divisi_time_ns(); now < due; now = divisi_time_ns()) {
+        if (due - now > SPUN_BEFORE_ARRIVAL_NS) {
+            const struct dvi_timespec time = to_timespec(due - now - SPUN_BEFORE_ARRIVAL_NS);
+            dvi_syscall(DVI_SYS_NANOSLEEP, (long)&time, 0, 0, 0, 0);
+        } else {
+            __builtin_ia32_pause();
+        }
+    }
 }
 
 void dvi_wait(const struct dvi_condition* conditions, uint32_t count) {

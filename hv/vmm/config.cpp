@@ -11,6 +11,7 @@ constexpr std::uint64_t kMaxNodes = 1024;
 constexpr std::uint64_t kMinMemory = 1U << 20U;
 constexpr std::uint64_t kMaxMemory = 1ULL << 36U;
 constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kMaxLatencyNs = 60'000'000'000;
 
 Result<std::uint64_t> memory_field(const json::object& object, std::string_view name) {
     DIVISI_TRY_ASSIGN(const std::uint64_t bytes, uint_field(object, name));
@@ -46,7 +47,12 @@ Result<LinkConfig> parse_link(const json::value& value, std::size_t nodes) {
     DIVISI_TRY_ASSIGN(const std::uint64_t b, uint_field(*object, "b"));
     if (a >= nodes || b >= nodes || a == b)
         return make_error(Errc::kProtocol, fmt::format("link {}-{} names nodes that there are not", a, b));
-    return LinkConfig{NodeId{static_cast<std::uint32_t>(a)}, NodeId{static_cast<std::uint32_t>(b)}};
+    LinkConfig link{NodeId{static_cast<std::uint32_t>(a)}, NodeId{static_cast<std::uint32_t>(b)}};
+    DIVISI_TRY_ASSIGN(link.latency_ns, uint_field_or(*object, "latency_ns", 0));
+    DIVISI_TRY_ASSIGN(link.bandwidth_bits, uint_field_or(*object, "bandwidth_bits", 0));
+    if (link.latency_ns > kMaxLatencyNs)
+        return make_error(Errc::kProtocol, fmt::format("link {}-{}: a latency of more than a minute", a, b));
+    return link;
 }
 
 }  // namespace

@@ -21,6 +21,8 @@ struct NodeConfig {
 
 struct LinkConfig {
     NodeId a, b;
+    std::uint64_t latency_ns = 0;
+    std::uint64_t bandwidth_bits = 0;  // a second; 0: no limit
 };
 
 struct Config {

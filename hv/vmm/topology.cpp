@@ -63,7 +63,8 @@ Result<void> Topology::create_fabric() {
     shm::FabricSpec spec;
     spec.name = config_.name;
     for (const NodeConfig& node : config_.nodes) spec.pus.push_back(static_cast<std::uint32_t>(node.os_pu));
-    for (const LinkConfig& link : config_.links) spec.links.push_back({link.a, link.b});
+    for (const LinkConfig& link : config_.links)
+        spec.links.push_back({link.a, link.b, link.latency_ns, link.bandwidth_bits});
     spec.shared_bytes = kSharedRegionBytes;
     DIVISI_TRY_ASSIGN(fabric_, shm::Fabric::create(spec));
     return {};

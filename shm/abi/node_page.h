@@ -20,7 +20,7 @@
  *   0x34     4    flags: DIVISI_ABI_FLAG_*
  *   0x38     4    pu: the PU of this rank, as the kernel numbers it
  *   0x3c     4    pu_ranks: ranks of this job on that PU, this one included
- *   0x40     4    ring_bytes: size of every ring
+ *   0x40     4    ring_bytes: size of the rings of a link
  *   0x44     4    spin_ns: how long to look for a peer on another PU before sleeping
  *   0x48     8    shared_offset of the shared region; 0: there is none
  *   0x50     8    shared_bytes
@@ -28,18 +28,29 @@
  *   0x60     4    peers_offset: where the table of peers begins
  *   0x64     4    peer_bytes: size of an entry
  *   0x68    64    name of the topology, ended by zero
- *   0xa8    88    zero
+ *   0xa8     8    traffic_offset: divisi_traffic[ranks], in which this rank counts what it sends (read-write, its own)
+ *   0xb0     8    routes_offset: the wire that leads on, uint32_t[node where][node whither]; DIVISI_NO_WIRE: none.
+ *                 0 where links have no bandwidth
+ *   0xb8     8    wires_offset: divisi_wire[wires]; 0 where links have no bandwidth
+ *   0xc0     8    busy_offset: until when each wire is taken, uint64_t[wires] in ns (read-write, shared by all ranks:
+ *                 it decides when messages arrive, never what is in them); 0 where links have no bandwidth
+ *   0xc8     8    queue_ns: the longest time for which a wire can be taken already; 0 where links have no bandwidth
+ *   0xd0     4    wires: directions of links; wire 2 k leads from the lower end of link k to the higher, 2 k + 1 back
+ *   0xd4    44    zero
  *   0x100         peers[ranks]
  *
  * An entry of the table, indexed by rank:
  *
- *   0x00     8    out_offset: the ring this rank writes and the peer reads; 0: no link
- *   0x08     8    in_offset: the ring the peer writes and this rank reads; 0: no link
+ *   0x00     8    out_offset: the ring this rank writes and the peer reads; 0: no channel
+ *   0x08     8    in_offset: the ring the peer writes and this rank reads; 0: no channel
  *   0x10     4    node: the peer's (first) node
  *   0x14     4    pu: the peer's PU
  *   0x18     4    parent: the rank above the peer in a breadth-first tree over the job's links from rank 0, the same
  *                 tree for all; DIVISI_NO_RANK for rank 0 and for ranks that no path leads to
  *   0x1c     4    gone: 1 when the peer has ended; the one word that changes while the job runs, by the host's hand
+ *   0x20     4    ring_bytes: size of either ring of the channel; 0: no channel
+ *   0x24     4    hops: links between this rank and the peer; 0: no way leads there, or it is this rank
+ *   0x28     8    latency_ns: what the links on the way add to a message
  */
 #ifndef DIVISI_SHM_ABI_NODE_PAGE_H
 #define DIVISI_SHM_ABI_NODE_PAGE_H
@@ -52,9 +63,10 @@
 #define AT_DIVISI 0x44495649ul
 #define DIVISI_NATIVE_VARIABLE "DIVISI_NATIVE"
 #define DIVISI_NODE_PAGE_MAGIC 0x706e495349564944ull /* "DIVISInp", little-endian */
-#define DIVISI_ABI_VERSION 1u
+#define DIVISI_ABI_VERSION 2u
 #define DIVISI_MAX_NODES 1024u
 #define DIVISI_NO_RANK 0xffffffffu
+#define DIVISI_NO_WIRE 0xffffffffu
 #define DIVISI_NAME_BYTES 64u
 #define DIVISI_PAGE_BYTES 4096u
 
@@ -68,6 +80,8 @@
 #define DIVISI_ABI_FLAG_FULL 1u      /* every two ranks of the job share a link */
 #define DIVISI_ABI_FLAG_CONNECTED 2u /* a path of links leads from every rank to every other */
 #define DIVISI_ABI_FLAG_OWN_PUS 4u   /* no two ranks of the job share a PU */
+#define DIVISI_ABI_FLAG_ALL 8u       /* every two ranks of the job have a channel, over a link or over a route */
+#define DIVISI_ABI_FLAG_TIMED 16u    /* links have a latency or a bandwidth */
 
 /* The ELF notes that our libraries leave in a program: section .note.divisi, owner "divisi", a type, and a descriptor
  * of four bytes, DIVISI_ABI_VERSION. The first says that it speaks libdivisi; the second that it is an MPI program,
@@ -84,6 +98,23 @@ struct divisi_peer {
     uint32_t pu;
     uint32_t parent;
     uint32_t gone;
+    uint32_t ring_bytes;
+    uint32_t hops;
+    uint64_t latency_ns;
+};
+
+/* What a rank has sent to a peer. Only the rank itself suffers when it writes nonsense here. */
+struct divisi_traffic {
+    uint64_t messages;
+    uint64_t bytes;
+};
+
+/* A direction of a link, as the model of the interconnect has it. */
+struct divisi_wire {
+    uint32_t to; /* the node it leads to */
+    uint32_t zero;
+    uint64_t latency_ns;
+    uint64_t ps_per_byte; /* 0: no limit */
 };
 
 struct divisi_node_page {
@@ -109,10 +140,20 @@ struct divisi_node_page {
     uint32_t peers_offset;
     uint32_t peer_bytes;
     char name[64];
-    unsigned char zero[88];
+    uint64_t traffic_offset;
+    uint64_t routes_offset;
+    uint64_t wires_offset;
+    uint64_t busy_offset;
+    uint64_t queue_ns;
+    uint32_t wires;
+    unsigned char zero[44];
 };
 
-DIVISI_ABI_ASSERT(sizeof(struct divisi_peer) == 0x20);
+DIVISI_ABI_ASSERT(sizeof(struct divisi_traffic) == 0x10);
+DIVISI_ABI_ASSERT(sizeof(struct divisi_wire) == 0x18);
+DIVISI_ABI_ASSERT(sizeof(struct divisi_peer) == 0x30);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_peer, ring_bytes) == 0x20);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_peer, latency_ns) == 0x28);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_peer, in_offset) == 0x08);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_peer, node) == 0x10);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_peer, parent) == 0x18);
@@ -127,6 +168,9 @@ DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, shared_offset) == 0x48);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, tsc_khz) == 0x58);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, peers_offset) == 0x60);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, name) == 0x68);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, traffic_offset) == 0xa8);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, queue_ns) == 0xc8);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, wires) == 0xd0);
 
 /* The size of a node page that can name `ranks` ranks: whole pages. */
 static inline uint32_t divisi_node_page_bytes(uint32_t ranks) {

@@ -9,6 +9,7 @@
  *   0x040    4    both        data_sleep: 1 while the consumer sleeps for a slot or a signal; its futex word
  *   0x080    4    both        space_sleep: 1 while the producer sleeps for space; its futex word
  *   0x0c0    4    producer    signal: barriers this end has reached (a counter of its own, outside the slots)
+ *   0x0c8    8    producer    signal_due: when the signal arrives, in ns; only where links take time
  *   0x100    -    producer    slots of 64 bytes, up to the end of the slot area
  *   area     -    producer    bulk: payloads that do not fit in a slot; a ring of bytes, pieces aligned to 64
  *
@@ -17,15 +18,17 @@
  *   0x00  4  sequence: the lap number (from 1) in which this slot was written; stored last, with release
  *   0x04  1  kind: DIVISI_SLOT_*
  *   0x05  1  zero
- *   0x06  2  payload bytes used (DIVISI_SLOT_SMALL: 0 … 48; the others: 16)
+ *   0x06  2  payload bytes used (DIVISI_SLOT_SMALL: 0 … 48; DIVISI_SLOT_DUE: 8; the others: 16)
  *   0x08  8  tag: the sender's, passed on untouched
  *   0x10 48  payload: the bytes of a small message; or
  *            0x10 8 bytes of the message that follow from here on, this piece included
  *            0x18 8 bytes of this piece, which lie next in the bulk area
  *
  * A message that is larger than a slot is one DIVISI_SLOT_LARGE and as many DIVISI_SLOT_MORE as it takes; nothing else
- * stands between them. Where a piece lies in the bulk area is not said: both ends count. Each end keeps its positions
- * in private memory and takes from the ring only what it can check: docs/channels.md argues why garbage cannot hurt.
+ * stands between them. Where links take time (the model of the interconnect), a DIVISI_SLOT_DUE goes before each of all
+ * these slots; its payload is the time in ns before which the consumer must not see the slot behind it. Where a piece
+ * lies in the bulk area is not said: both ends count. Each end keeps its positions in private memory and takes from the
+ * ring only what it can check: docs/channels.md argues why garbage cannot hurt.
  */
 #ifndef DIVISI_SHM_ABI_RING_H
 #define DIVISI_SHM_ABI_RING_H
@@ -50,6 +53,7 @@ extern "C" {
 #define DIVISI_SLOT_SMALL 1u
 #define DIVISI_SLOT_LARGE 2u
 #define DIVISI_SLOT_MORE 3u
+#define DIVISI_SLOT_DUE 4u
 
 struct divisi_slot {
     uint32_t sequence;
@@ -78,7 +82,9 @@ struct divisi_ring {
     uint32_t space_sleep;
     unsigned char pad2[60];
     uint32_t signal;
-    unsigned char pad3[60];
+    uint32_t zero;
+    uint64_t signal_due;
+    unsigned char pad3[48];
 };
 
 DIVISI_ABI_ASSERT(sizeof(struct divisi_ring) == DIVISI_RING_SLOTS_OFFSET);
@@ -86,6 +92,7 @@ DIVISI_ABI_ASSERT(offsetof(struct divisi_ring, consumed_bulk) == 0x008);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_ring, data_sleep) == 0x040);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_ring, space_sleep) == 0x080);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_ring, signal) == 0x0c0);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_ring, signal_due) == 0x0c8);
 
 static inline uint32_t divisi_ring_slot_area(uint32_t ring_bytes) {
     return ring_bytes / 8u < 4096u ? 4096u : ring_bytes / 8u;

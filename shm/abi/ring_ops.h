@@ -22,6 +22,10 @@
 #define DIVISI_RING_WAIT 1
 #define DIVISI_RING_BROKEN 2
 
+/* Why a consumer does not look at its next slot. */
+#define DIVISI_RX_BROKEN 1u
+#define DIVISI_RX_HELD 2u /* until rx->due */
+
 /* Pieces of a large message: large enough that a piece's price (a slot, a fence) vanishes, small enough that the
  * consumer starts early and that both ends stay in their caches. A quarter of the bulk area where that is less. */
 #define DIVISI_PIECE_MAX_BYTES 16384u
@@ -44,6 +48,13 @@ struct divisi_tx {
     uint64_t sent_bulk;
     uint64_t left; /* bytes of a begun large message that are still to be pushed */
     uint32_t broken;
+    /* Timed rings only. `free_slots` is 0 whenever no slot has been given its time, so that every slot comes by
+     * divisi_tx_make_room; `room` is what is free. */
+    uint32_t room;
+    uint64_t (*due)(struct divisi_tx* tx, uint32_t bytes); /* when `bytes` sent now arrive, in ns; NULL: not timed */
+    /* Messages and bytes begun: two words, of this end's own until they are put elsewhere. */
+    uint64_t* sent;
+    uint64_t own_sent[2];
 };
 
 struct divisi_rx {
@@ -59,16 +70,22 @@ struct divisi_rx {
     uint64_t taken_slots;
     uint64_t taken_bulk;
     uint32_t unpublished;
-    uint32_t broken;
+    uint32_t stopped; /* DIVISI_RX_*, or 0 */
     /* The message at the head, once it was seen: checked copies. */
     uint32_t kind;  /* 0: none yet */
     uint32_t piece; /* bytes of it that lie ready in its present slot or in the bulk area; 0: its next slot is due */
     uint64_t tag;
     uint64_t length; /* of the whole message */
     uint64_t left;   /* bytes that are still to be taken */
+    /* Timed rings only. */
+    uint64_t (*now)(void); /* in ns; NULL: not timed */
+    uint64_t longest;      /* that a slot can be under way, in ns */
+    uint64_t due;          /* of the slot behind the last DIVISI_SLOT_DUE */
+    uint32_t has_due;      /* that slot has not come yet */
 };
 
-/* `base` is the ring's first byte, `ring_bytes` a valid size. The ring is fresh (zeros, or a producer that began). */
+/* `base` is the ring's first byte, `ring_bytes` a valid size. The ring is fresh (zeros, or a producer that began). The
+ * end stays where it is: it may point to itself. */
 static inline void divisi_tx_init(struct divisi_tx* tx, void* base, uint32_t ring_bytes) {
     __builtin_memset(tx, 0, sizeof *tx);
     tx->ring = (struct divisi_ring*)base;
@@ -81,6 +98,18 @@ static inline void divisi_tx_init(struct divisi_tx* tx, void* base, uint32_t rin
     tx->lap = 1;
     tx->free_slots = tx->slot_count;
     tx->free_bulk = tx->bulk_bytes;
+    tx->sent = tx->own_sent;
+}
+
+/* Makes a fresh end one of a timed ring; both ends or none. */
+static inline void divisi_tx_set_timed(struct divisi_tx* tx, uint64_t (*due)(struct divisi_tx*, uint32_t)) {
+    tx->due = due;
+    tx->room = tx->free_slots;
+    tx->free_slots = 0;
+}
+static inline void divisi_rx_set_timed(struct divisi_rx* rx, uint64_t (*now)(void), uint64_t longest) {
+    rx->now = now;
+    rx->longest = longest;
 }
 
 static inline void divisi_rx_init(struct divisi_rx* rx, void* base, uint32_t ring_bytes) {
@@ -134,9 +163,17 @@ static inline void divisi_copy_small(unsigned char* to, const unsigned char* fro
 
 /* ---- producer ---- */
 
+/* Slots known to be free, and how many of them `count` slots take. */
+static inline uint32_t divisi_tx_room(const struct divisi_tx* tx) {
+    return tx->due == NULL ? tx->free_slots : tx->room;
+}
+static inline uint32_t divisi_tx_room_for(const struct divisi_tx* tx, uint32_t count) {
+    return tx->due == NULL ? count : 2u * count;
+}
+
 /* Looks again how far the consumer is.
  * SAFETY: the counters are the consumer's to forge. They are taken only where they move forward and not past what was
- * sent, so free_slots and free_bulk never exceed the ring. */
+ * sent, so the room and free_bulk never exceed the ring. */
 static inline int divisi_tx_refresh(struct divisi_tx* tx) {
     if (tx->broken != 0) return DIVISI_RING_BROKEN;
     /* ORDER: acquire: the consumer's reads of what it gave back happened before our writing over it. */
@@ -144,14 +181,22 @@ static inline int divisi_tx_refresh(struct divisi_tx* tx) {
     const uint64_t bulk = __atomic_load_n(&tx->ring->consumed_bulk, __ATOMIC_ACQUIRE);
     const uint64_t slots_out = tx->sent_slots - slots;
     const uint64_t bulk_out = tx->sent_bulk - bulk;
-    if (slots_out > tx->slot_count - tx->free_slots || bulk_out > tx->bulk_bytes - tx->free_bulk ||
+    if (slots_out > tx->slot_count - divisi_tx_room(tx) || bulk_out > tx->bulk_bytes - tx->free_bulk ||
         bulk % DIVISI_LINE_BYTES != 0) {
         tx->broken = 1;
         return DIVISI_RING_BROKEN;
     }
-    tx->free_slots = tx->slot_count - (uint32_t)slots_out;
+    if (tx->due == NULL)
+        tx->free_slots = tx->slot_count - (uint32_t)slots_out;
+    else
+        tx->room = tx->slot_count - (uint32_t)slots_out;
     tx->free_bulk = tx->bulk_bytes - (uint32_t)bulk_out;
     return DIVISI_RING_OK;
+}
+
+static inline void divisi_tx_count(struct divisi_tx* tx, uint64_t bytes) {
+    ++tx->sent[0];
+    tx->sent[1] += bytes;
 }
 
 static inline void divisi_tx_publish(struct divisi_tx* tx, uint32_t kind, uint32_t used) {
@@ -167,16 +212,33 @@ static inline void divisi_tx_publish(struct divisi_tx* tx, uint32_t kind, uint32
     }
 }
 
+/* Finds a free slot, and `bulk` bytes, for `bytes` of a message; in a timed ring a slot before it says when they
+ * arrive.
+ */
+static inline int divisi_tx_make_room(struct divisi_tx* tx, uint32_t bulk, uint32_t bytes) {
+    if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return DIVISI_RING_BROKEN;
+    if (tx->free_bulk < bulk) return DIVISI_RING_WAIT;
+    if (tx->free_slots == 0u && divisi_tx_room(tx) < divisi_tx_room_for(tx, 1)) return DIVISI_RING_WAIT;
+    if (tx->due == NULL || tx->free_slots != 0u) return DIVISI_RING_OK;
+    const uint64_t due = tx->due(tx, bytes);
+    tx->room -= 2u;
+    tx->free_slots = 2;
+    __builtin_memcpy(tx->slots[tx->next].payload, &due, sizeof due);
+    divisi_tx_publish(tx, DIVISI_SLOT_DUE, sizeof due);
+    return DIVISI_RING_OK;
+}
+
 /* Sends at most 48 bytes, whole or (DIVISI_RING_WAIT) not at all. No large message may be under way. */
 static inline int divisi_tx_small(struct divisi_tx* tx, uint64_t tag, const void* data, uint32_t bytes) {
     if (tx->free_slots == 0u) {
-        if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return DIVISI_RING_BROKEN;
-        if (tx->free_slots == 0u) return DIVISI_RING_WAIT;
+        const int room = divisi_tx_make_room(tx, 0, bytes);
+        if (room != DIVISI_RING_OK) return room;
     }
     struct divisi_slot* const slot = tx->slots + tx->next;
     slot->tag = tag;
     divisi_copy_small(slot->payload, (const unsigned char*)data, bytes);
     divisi_tx_publish(tx, DIVISI_SLOT_SMALL, bytes);
+    divisi_tx_count(tx, bytes);
     return DIVISI_RING_OK;
 }
 
@@ -202,8 +264,7 @@ static inline uint32_t divisi_tx_next_piece(const struct divisi_tx* tx, uint64_t
 static inline int divisi_tx_piece_fits(struct divisi_tx* tx, uint64_t length) {
     const uint32_t bytes = divisi_round_to_lines(divisi_tx_next_piece(tx, length));
     if (tx->free_slots != 0u && tx->free_bulk >= bytes) return DIVISI_RING_OK;
-    if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return DIVISI_RING_BROKEN;
-    return tx->free_slots != 0u && tx->free_bulk >= bytes ? DIVISI_RING_OK : DIVISI_RING_WAIT;
+    return divisi_tx_make_room(tx, bytes, divisi_tx_next_piece(tx, length));
 }
 
 /* Pushes it, after divisi_tx_piece_fits; `piece` is its first byte. The first piece begins the message (tx->left is 0
@@ -217,6 +278,7 @@ static inline void divisi_tx_push_piece(struct divisi_tx* tx, uint64_t tag, cons
     __builtin_memcpy(slot->payload, fields, sizeof fields);
     divisi_tx_fill_bulk(tx, (const unsigned char*)piece, bytes);
     divisi_tx_publish(tx, tx->left == 0u ? DIVISI_SLOT_LARGE : DIVISI_SLOT_MORE, sizeof fields);
+    if (tx->left == 0u) divisi_tx_count(tx, length);
     tx->left = left - bytes;
 }
 
@@ -233,14 +295,16 @@ static inline int divisi_tx_large(struct divisi_tx* tx, uint64_t tag, const void
 static inline int divisi_tx_large_fits(struct divisi_tx* tx, uint64_t length) {
     if (tx->left != 0u || length > tx->bulk_bytes) return 0;
     const uint32_t pieces = ((uint32_t)length + tx->piece_bytes - 1u) / tx->piece_bytes;
+    const uint32_t slots = divisi_tx_room_for(tx, pieces);
     const uint32_t bytes = divisi_round_to_lines((uint32_t)length);
-    if (tx->free_slots >= pieces && tx->free_bulk >= bytes) return 1;
+    if (divisi_tx_room(tx) >= slots && tx->free_bulk >= bytes) return 1;
     if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return 0;
-    return tx->free_slots >= pieces && tx->free_bulk >= bytes;
+    return divisi_tx_room(tx) >= slots && tx->free_bulk >= bytes;
 }
 
 /* Tells the consumer that this end reached its `count`th barrier. */
 static inline void divisi_tx_signal(struct divisi_tx* tx, uint32_t count) {
+    if (tx->due != NULL) __atomic_store_n(&tx->ring->signal_due, tx->due(tx, 0), __ATOMIC_RELAXED);
     __atomic_store_n(&tx->ring->signal, count, __ATOMIC_RELEASE);
 }
 
@@ -254,6 +318,31 @@ static inline int divisi_tx_must_wake(const struct divisi_tx* tx) {
 
 /* ---- consumer ---- */
 
+/* Steps behind the present slot. */
+static inline void divisi_rx_step(struct divisi_rx* rx) {
+    ++rx->taken_slots;
+    ++rx->unpublished;
+    if (++rx->next == rx->slot_count) {
+        rx->next = 0;
+        ++rx->lap;
+    }
+}
+
+/* Takes a DIVISI_SLOT_DUE. The producer learns of its space with that of the slot behind it.
+ * SAFETY: there must be a slot between two of them, so that a producer cannot keep us here; a time that is later than
+ * can be is cut. */
+static inline int divisi_rx_hold(struct divisi_rx* rx, uint32_t used, const struct divisi_slot* slot) {
+    if (rx->now == NULL || rx->has_due != 0u || used != sizeof rx->due) return DIVISI_RING_BROKEN;
+    uint64_t due;
+    __builtin_memcpy(&due, slot->payload, sizeof due);
+    const uint64_t latest = rx->now() + rx->longest;
+    rx->due = due < latest ? due : latest;
+    rx->has_due = 1;
+    rx->stopped = DIVISI_RX_HELD;
+    divisi_rx_step(rx);
+    return DIVISI_RING_WAIT;
+}
+
 /* Checks the slot that came and takes over what it says.
  * SAFETY: every field was read once, into registers; lengths are bounded by the slot, the bulk area and the message,
  * and the kind must be the one that can stand here. */
@@ -263,6 +352,7 @@ static inline int divisi_rx_accept(struct divisi_rx* rx, uint64_t head, const st
     const uint32_t used = (uint32_t)(head >> 48);
     uint64_t fields[2] = {0, 0};
     if (zero != 0u) return DIVISI_RING_BROKEN;
+    if (kind == DIVISI_SLOT_DUE) return divisi_rx_hold(rx, used, slot);
     if (kind == DIVISI_SLOT_SMALL && rx->kind == 0u && used <= DIVISI_SLOT_PAYLOAD_BYTES) {
         rx->length = rx->left = rx->piece = used;
     } else if ((kind == DIVISI_SLOT_LARGE && rx->kind == 0u) || (kind == DIVISI_SLOT_MORE && rx->kind != 0u)) {
@@ -281,30 +371,43 @@ static inline int divisi_rx_accept(struct divisi_rx* rx, uint64_t head, const st
         rx->kind = kind;
         rx->tag = *(const volatile uint64_t*)&slot->tag;
     }
+    rx->has_due = 0;
+    return DIVISI_RING_OK;
+}
+
+/* Whether the next slot may be looked at after all. */
+static inline int divisi_rx_resume(struct divisi_rx* rx) {
+    if (rx->stopped == DIVISI_RX_BROKEN) return DIVISI_RING_BROKEN;
+    if (rx->now() < rx->due) return DIVISI_RING_WAIT;
+    rx->stopped = 0;
     return DIVISI_RING_OK;
 }
 
 /* Looks for a message, or for the next piece of the one under way. DIVISI_RING_OK: rx->tag, length and left tell. */
 static inline int divisi_rx_peek(struct divisi_rx* rx) {
     if (rx->kind == DIVISI_SLOT_SMALL || rx->piece != 0u) return DIVISI_RING_OK;
-    if (rx->broken != 0u) return DIVISI_RING_BROKEN;
-    const struct divisi_slot* const slot = rx->slots + rx->next;
-    /* ORDER: acquire: what the sequence announces is there when we read it. */
-    const uint64_t head = __atomic_load_n((const divisi_word*)(const void*)slot, __ATOMIC_ACQUIRE);
-    if ((uint32_t)head == rx->lap - 1u) return DIVISI_RING_WAIT;
-    if ((uint32_t)head == rx->lap && divisi_rx_accept(rx, head, slot) == DIVISI_RING_OK) return DIVISI_RING_OK;
-    rx->broken = 1;
-    return DIVISI_RING_BROKEN;
+    for (;;) {
+        if (rx->stopped != 0u) {
+            const int resumed = divisi_rx_resume(rx);
+            if (resumed != DIVISI_RING_OK) return resumed;
+        }
+        const struct divisi_slot* const slot = rx->slots + rx->next;
+        /* ORDER: acquire: what the sequence announces is there when we read it. */
+        const uint64_t head = __atomic_load_n((const divisi_word*)(const void*)slot, __ATOMIC_ACQUIRE);
+        if ((uint32_t)head == rx->lap - 1u) return DIVISI_RING_WAIT;
+        const int accepted = (uint32_t)head == rx->lap ? divisi_rx_accept(rx, head, slot) : DIVISI_RING_BROKEN;
+        if (accepted == DIVISI_RING_OK) return DIVISI_RING_OK;
+        if (accepted == DIVISI_RING_BROKEN) {
+            rx->stopped = DIVISI_RX_BROKEN;
+            return DIVISI_RING_BROKEN;
+        }
+        /* A time: once more, for the slot behind it. */
+    }
 }
 
 /* Gives the present slot back; tells the producer now and then, and at once when `now`. */
 static inline void divisi_rx_release(struct divisi_rx* rx, int now) {
-    ++rx->taken_slots;
-    ++rx->unpublished;
-    if (++rx->next == rx->slot_count) {
-        rx->next = 0;
-        ++rx->lap;
-    }
+    divisi_rx_step(rx);
     if (now || rx->unpublished >= rx->publish_every) {
         /* ORDER: release: we are done reading before the producer learns that it may write there. */
         __atomic_store_n(&rx->ring->consumed_bulk, rx->taken_bulk, __ATOMIC_RELEASE);

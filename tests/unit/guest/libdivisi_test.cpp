@@ -66,6 +66,32 @@ TEST(Libdivisi, ExchangesWithNeighboursOnSparseShapes) {
     expect_all_well({.count = 9, .shape = "ring"}, "all-to-all");
 }
 
+TEST(Libdivisi, ExchangesWithEverybodyOverRoutes) {
+    expect_all_well({.count = 12, .shape = "mesh"}, "routed");
+    expect_all_well({.count = 9, .shape = "ring", .spin_ns = 1}, "routed");
+    expect_all_well({.count = 8, .shape = "star"}, "routed");
+    expect_all_well({.count = 7, .shape = "chain", .used = {0, 2, 3, 6}}, "routed");
+}
+
+TEST(Libdivisi, ExchangesWithEverybodyWhereLinksTakeTime) {
+    expect_all_well({.count = 6, .shape = "ring", .latency_ns = 2000}, "routed");
+    expect_all_well({.count = 6, .shape = "ring", .spin_ns = 1, .latency_ns = 100000}, "routed");
+    expect_all_well({.count = 6, .shape = "chain", .latency_ns = 1000, .bandwidth_bits = 10'000'000'000}, "routed");
+}
+
+// What holds on any machine: a message is not there before its time.
+TEST(Libdivisi, MessagesTakeTheLatencyOfEveryHop) {
+    expect_all_well({.count = 4, .shape = "chain", .latency_ns = 2000}, "latency");
+    expect_all_well({.count = 4, .shape = "chain", .latency_ns = 300000}, "latency");
+}
+
+TEST(Libdivisi, MessagesShareTheBandwidthOfALink) {
+    expect_all_well({.count = 4, .shape = "chain", .bandwidth_bits = 1'000'000'000}, "bandwidth");
+    expect_all_well(
+        {.count = 4, .shape = "chain", .ring_bytes = DIVISI_TEST_SMALL_RING, .bandwidth_bits = 1'000'000'000},
+        "bandwidth");
+}
+
 TEST(Libdivisi, ReceivesFromAnyInTheOrderOfEachSource) {
     expect_all_well({.count = 9}, "gather");
 }
@@ -91,8 +117,13 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Barrier,
                                          std::pair("full", 7U), std::pair("full", 32U), std::pair("ring", 5U),
                                          std::pair("star", 8U), std::pair("chain", 6U), std::pair("mesh", 12U)));
 
+TEST(Libdivisi, BarrierHoldsWhereLinksTakeTime) {
+    expect_all_well({.count = 5, .shape = "ring", .mode = Mode::kSharedMemory, .latency_ns = 3000}, "barrier");
+    expect_all_well({.count = 4, .mode = Mode::kSharedMemory, .latency_ns = 3000}, "barrier");
+}
+
 TEST(Libdivisi, BarrierFailsWhereNoPathLeads) {
-    expect_all_well({.count = 5, .shape = "chain", .used = {0, 1, 3}}, "barrier-without-path");
+    expect_all_well({.count = 4, .shape = "pairs"}, "barrier-without-path");
 }
 
 TEST(Libdivisi, ReceivesWhatAPeerSentBeforeItDiedAndThenNamesIt) {

@@ -15,17 +15,20 @@ namespace divisi::test {
 
 struct Ranks {
     std::uint32_t count = 2;
-    std::string shape = "full";  // full, ring, star, chain, mesh (of 4 columns)
+    std::string shape = "full";  // full, ring, star, chain, mesh (of 4 columns), pairs
     Mode mode = Mode::kMessagePassing;
     std::size_t ring_bytes = 0;
     std::uint32_t spin_ns = 0;
     std::vector<std::uint32_t> used = {};  // the nodes that get a rank; all where empty
+    std::uint64_t latency_ns = 0;          // of each link
+    std::uint64_t bandwidth_bits = 0;
 };
 
 inline bool linked(const std::string& shape, std::uint32_t nodes, std::uint32_t a, std::uint32_t b) {
     if (shape == "full") return true;
     if (shape == "star") return a == 0;
     if (shape == "chain") return b == a + 1;
+    if (shape == "pairs") return b == a + 1 && a % 2 == 0;
     if (shape == "ring") return b == a + 1 || (nodes > 2 && b - a == nodes - 1);
     return b == a + 4 || (b == a + 1 && b % 4 != 0);
 }
@@ -48,7 +51,8 @@ inline shm::FabricSpec fabric_spec(const Ranks& ranks) {
     for (std::uint32_t a = 0; a < ranks.count; ++a) {
         spec.pus.push_back(pus[a % pus.size()]);
         for (std::uint32_t b = a + 1; b < ranks.count; ++b)
-            if (linked(ranks.shape, ranks.count, a, b)) spec.links.push_back({NodeId{a}, NodeId{b}});
+            if (linked(ranks.shape, ranks.count, a, b))
+                spec.links.push_back({NodeId{a}, NodeId{b}, ranks.latency_ns, ranks.bandwidth_bits});
     }
     return spec;
 }

@@ -123,20 +123,22 @@ TEST(Fabric, TellsEveryRankWhoItIs) {
     EXPECT_EQ(page.pu_ranks, 2U) << "nodes 1 and 3 share PU 1";
     EXPECT_EQ(page.backend, DIVISI_ABI_BACKEND_KVM);
     EXPECT_EQ(page.mode, DIVISI_ABI_MODE_MESSAGE_PASSING);
-    EXPECT_EQ(page.flags, DIVISI_ABI_FLAG_FULL | DIVISI_ABI_FLAG_CONNECTED);
+    EXPECT_EQ(page.flags, DIVISI_ABI_FLAG_FULL | DIVISI_ABI_FLAG_CONNECTED | DIVISI_ABI_FLAG_ALL);
     EXPECT_EQ(page.tsc_khz, 77U);
     EXPECT_STREQ(static_cast<const char*>(page.name), "test");
     EXPECT_EQ(page.window_bytes, window.map.size());
     EXPECT_EQ(window.peer(1).node, 1U);
     EXPECT_EQ(window.peer(1).pu, 1U);
     EXPECT_NE(window.peer(1).out_offset, 0U);
+    EXPECT_EQ(window.peer(1).hops, 1U);
     EXPECT_EQ(window.peer(0).out_offset, 0U) << "no link to itself";
+    EXPECT_EQ(window.peer(0).hops, 0U);
 }
 
 TEST(Fabric, WindowOfANodeHoldsItsOwnChannelsOnly) {
     const auto fabric = Fabric::create(full(6));
     ASSERT_TRUE(fabric);
-    // How many windows each page lies in: node pages in one, channels in two.
+    // How many windows each page lies in: node pages and tables of traffic in one, channels in two.
     std::map<std::uint64_t, int> seen;
     for (std::uint32_t node = 0; node < 6; ++node)
         for (const WindowPiece& piece : fabric->window(NodeId{node}, Mode::kMessagePassing))
@@ -144,8 +146,9 @@ TEST(Fabric, WindowOfANodeHoldsItsOwnChannelsOnly) {
                 seen[piece.offset + at] += piece.writable ? 1 : 10;
     std::map<int, std::size_t> pages;
     for (const auto& [page, windows] : seen) ++pages[windows];
-    EXPECT_EQ(pages.size(), 2U);
+    EXPECT_EQ(pages.size(), 3U);
     EXPECT_EQ(pages[10], 6U);
+    EXPECT_EQ(pages[1], 6U);
     EXPECT_EQ(pages[2] * DIVISI_PAGE_BYTES, 15 * 2 * fabric->ring_bytes());
 }
 
@@ -171,7 +174,7 @@ TEST(Fabric, WindowIsFewPieces) {
     std::size_t pieces = 0;
     for (std::uint32_t node = 0; node < 32; ++node)
         pieces += fabric->window(NodeId{node}, Mode::kMessagePassing).size();
-    EXPECT_LE(pieces, 32U + 496U + 31U);
+    EXPECT_LE(pieces, 32U + 32U + 496U + 31U);
 }
 
 TEST(Fabric, SharedRegionIsSeenInSharedMemoryModeOnly) {
@@ -197,20 +200,112 @@ TEST(Fabric, TreeLeadsFromEveryRankToTheFirst) {
     ASSERT_TRUE(fabric);
     ASSERT_TRUE(fabric->begin_job(job_on_all(5)));
     const Window window(*fabric, NodeId{2}, Mode::kMessagePassing);
-    EXPECT_EQ(window.page().flags, DIVISI_ABI_FLAG_CONNECTED);
+    EXPECT_EQ(window.page().flags, DIVISI_ABI_FLAG_CONNECTED | DIVISI_ABI_FLAG_ALL);
     EXPECT_EQ(window.peer(0).parent, DIVISI_NO_RANK);
     for (std::uint32_t rank = 1; rank < 5; ++rank) EXPECT_EQ(window.peer(rank).parent, rank - 1);
 }
 
-TEST(Fabric, SaysWhenNoPathLeadsToARank) {
+// The fabric is hardware: a node on the way needs no rank.
+TEST(Fabric, RoutesLeadOverNodesWithoutARank) {
     auto fabric = Fabric::create(chain(5));
     ASSERT_TRUE(fabric);
     auto job = job_on_all(0);
     job.rank_nodes = {NodeId{0}, NodeId{1}, NodeId{3}};
     ASSERT_TRUE(fabric->begin_job(job));
     const Window window(*fabric, NodeId{0}, Mode::kMessagePassing);
+    EXPECT_EQ(window.page().flags, DIVISI_ABI_FLAG_ALL);
+    EXPECT_EQ(window.peer(2).parent, DIVISI_NO_RANK) << "no path of links between ranks";
+    EXPECT_EQ(window.peer(2).hops, 3U);
+    EXPECT_NE(window.peer(2).out_offset, 0U);
+}
+
+TEST(Fabric, SaysWhenNoWayLeadsToARank) {
+    auto spec = chain(5);
+    spec.links.pop_back();
+    auto fabric = Fabric::create(spec);
+    ASSERT_TRUE(fabric);
+    ASSERT_TRUE(fabric->begin_job(job_on_all(5)));
+    const Window window(*fabric, NodeId{0}, Mode::kMessagePassing);
     EXPECT_EQ(window.page().flags, 0U);
-    EXPECT_EQ(window.peer(2).parent, DIVISI_NO_RANK);
+    EXPECT_EQ(window.peer(4).out_offset, 0U);
+    EXPECT_EQ(window.peer(4).hops, 0U);
+    EXPECT_EQ(window.peer(3).hops, 3U);
+}
+
+// What routes cost is taken on first use, and bounded.
+TEST(Fabric, RoutesOfARingOf32TakeNoMemoryBeforeTheyAreUsedAndLittleAtMost) {
+    auto spec = chain(32);
+    spec.links.push_back({NodeId{0}, NodeId{31}});
+    auto fabric = Fabric::create(spec);
+    ASSERT_TRUE(fabric);
+    EXPECT_LT(fabric->size_bytes(), 64U << 20U);
+    ASSERT_TRUE(fabric->begin_job(job_on_all(32)));
+    struct stat status {};
+    ASSERT_EQ(::fstat(fabric->fd(), &status), 0);
+    EXPECT_EQ(status.st_blocks * 512, 32 * DIVISI_PAGE_BYTES) << "the node pages";
+    const Window window(*fabric, NodeId{0}, Mode::kMessagePassing);
+    EXPECT_EQ(window.peer(16).hops, 16U);
+    EXPECT_LT(window.peer(16).ring_bytes, window.peer(1).ring_bytes);
+}
+
+TEST(Fabric, CountsTrafficByRanksAndByTheLinksOnTheWay) {
+    auto fabric = Fabric::create(chain(4));
+    ASSERT_TRUE(fabric);
+    auto job = job_on_all(0);
+    job.rank_nodes = {NodeId{3}, NodeId{0}, NodeId{1}};
+    ASSERT_TRUE(fabric->begin_job(job));
+    EXPECT_TRUE(fabric->traffic().flows.empty());
+    const auto count = [&](NodeId node, std::uint32_t to, divisi_traffic what) {
+        const Window window(*fabric, node, Mode::kMessagePassing);
+        reinterpret_cast<divisi_traffic*>(window.map.data() + window.page().traffic_offset)[to] = what;
+    };
+    count(NodeId{3}, 1, {5, 100});
+    count(NodeId{0}, 2, {1, 7});
+    const Traffic traffic = fabric->traffic();
+    ASSERT_EQ(traffic.flows.size(), 2U);
+    EXPECT_EQ(traffic.flows[0].from, 0U);
+    EXPECT_EQ(traffic.flows[0].to, 1U);
+    EXPECT_EQ(traffic.flows[0].messages, 5U);
+    EXPECT_EQ(traffic.flows[1].from, 1U);
+    ASSERT_EQ(traffic.links.size(), 3U);
+    EXPECT_EQ(traffic.links[0].bytes, 107U) << "link 0-1";
+    EXPECT_EQ(traffic.links[1].bytes, 100U) << "link 1-2";
+    EXPECT_EQ(traffic.links[2].messages, 5U) << "link 2-3";
+}
+
+TEST(Fabric, TellsOfTheTimeThatLinksTake) {
+    auto spec = chain(3);
+    for (Link& link : spec.links) link.latency_ns = 2000;
+    auto fabric = Fabric::create(spec);
+    ASSERT_TRUE(fabric);
+    ASSERT_TRUE(fabric->begin_job(job_on_all(3)));
+    const Window window(*fabric, NodeId{0}, Mode::kMessagePassing);
+    EXPECT_NE(window.page().flags & DIVISI_ABI_FLAG_TIMED, 0U);
+    EXPECT_EQ(window.page().routes_offset, 0U) << "no bandwidth to share";
+    EXPECT_EQ(window.peer(2).latency_ns, 4000U);
+}
+
+TEST(Fabric, MapsTheInterconnectWhereLinksHaveABandwidth) {
+    auto spec = chain(3);
+    for (Link& link : spec.links) link.bandwidth_bits = 8'000'000'000;
+    auto fabric = Fabric::create(spec);
+    ASSERT_TRUE(fabric);
+    ASSERT_TRUE(fabric->begin_job(job_on_all(3)));
+    const Window window(*fabric, NodeId{2}, Mode::kMessagePassing);
+    const auto& page = window.page();
+    ASSERT_EQ(page.wires, 4U);
+    const auto* routes = reinterpret_cast<const std::uint32_t*>(window.map.data() + page.routes_offset);
+    const auto* wires = reinterpret_cast<const divisi_wire*>(window.map.data() + page.wires_offset);
+    EXPECT_EQ(routes[2 * 3 + 0], 3U) << "from 2 to 0: back over link 1";
+    EXPECT_EQ(routes[1 * 3 + 0], 1U);
+    EXPECT_EQ(routes[0], DIVISI_NO_WIRE);
+    EXPECT_EQ(wires[3].to, 1U);
+    EXPECT_EQ(wires[3].ps_per_byte, 1000U);
+    EXPECT_GT(page.queue_ns, 0U);
+    // All nodes write the same table of times.
+    const Window other(*fabric, NodeId{0}, Mode::kMessagePassing);
+    *reinterpret_cast<std::uint64_t*>(window.map.data() + page.busy_offset) = 77;
+    EXPECT_EQ(*reinterpret_cast<std::uint64_t*>(other.map.data() + other.page().busy_offset), 77U);
 }
 
 TEST(Fabric, RefusesRanksItHasNoNodesFor) {
