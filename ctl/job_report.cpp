@@ -2,28 +2,26 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
 #include <map>
 #include <set>
 
+#include "base/crash_text.hpp"
 #include "ctl/daemon_access.hpp"
 
 namespace divisi::ctl {
 namespace {
 
-std::string signal_name(std::uint64_t signo) {
-    const char* name = ::sigabbrev_np(static_cast<int>(signo));
-    const char* text = ::sigdescr_np(static_cast<int>(signo));
-    if (name == nullptr || text == nullptr) return fmt::format("signal {}", signo);
-    return fmt::format("SIG{} ({})", name, text);
-}
+// Faults that are told with all that is known of them; of further ones, the first line.
+constexpr std::size_t kFaultsInFull = 3;
 
-std::string fault_line(const json::object& fault) {
-    std::string line = fmt::format("rank {} (node {}, thread {}): {}", text_of(fault, "rank"), text_of(fault, "node"),
-                                   text_of(fault, "thread"), signal_name(count_of(fault, "signal")));
-    if (const std::string address = text_of(fault, "address"); address != "-") line += " at address " + address;
-    if (const std::string symbol = text_of(fault, "symbol"); symbol != "-" && !symbol.empty()) line += ", in " + symbol;
-    return line + ", rip " + text_of(fault, "rip");
+void explain_faults(const json::object& report, std::vector<std::string>& lines) {
+    std::size_t told = 0;
+    for (const json::object* fault : objects_of(report, "faults")) {
+        std::string text = crash_headline(*fault);
+        if (told++ < kFaultsInFull)
+            for (const std::string& line : crash_details(*fault)) text += "\n  " + line;
+        lines.push_back(std::move(text));
+    }
 }
 
 // {0, 1, 2, 5} as "0-2, 5".
@@ -72,7 +70,7 @@ void explain_calls(const json::object& report, std::vector<std::string>& lines) 
 
 std::vector<std::string> explain(const json::object& report, int exit_code) {
     std::vector<std::string> lines;
-    for (const json::object* fault : objects_of(report, "faults")) lines.push_back(fault_line(*fault));
+    explain_faults(report, lines);
     explain_ranks(report, lines);
     if (exit_code != 0) explain_calls(report, lines);
     return lines;

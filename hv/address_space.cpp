@@ -530,6 +530,29 @@ bool AddressSpace::walk(Gva at, std::size_t bytes, bool write, Step step) {
     return true;
 }
 
+bool AddressSpace::inspect(Gva page, std::span<std::byte> to) const {
+    if (page % kPageBytes != 0 || page >= kUserBytes || to.size() != kPageBytes) return false;
+    const std::shared_lock lock(mutex_);
+    auto next = areas_.upper_bound(page);
+    if (next == areas_.begin()) return false;
+    const auto& [begin, area] = *--next;
+    if (page >= area.end) return false;
+    if (const Pte pte = tables_.peek(page); pte.held()) {
+        // SAFETY: as in `reach`; other nodes may write the page meanwhile, and the copy is only looked at.
+        const std::byte* from =
+            pte.in_ram() ? ram_.host(pte.frame()) : tables_.window_host(pte.gpa() - PageTables::window_gpa(0));
+        std::memcpy(to.data(), from, kPageBytes);
+        return true;
+    }
+    std::memset(to.data(), 0, to.size());
+    const std::uint64_t within = page - begin;
+    if (!area.file || within >= area.file->bytes) return true;
+    const std::size_t wanted = std::min<std::uint64_t>(kPageBytes, area.file->bytes - within);
+    // What cannot be read is zeros, as it would be after a fault.
+    (void)!::pread(area.file->fd->get(), to.data(), wanted, static_cast<off_t>(area.file->offset + within));
+    return true;
+}
+
 // SAFETY (all three): `walk` hands out pointers into mapped pages with the map held still. Other nodes may write the
 // same bytes meanwhile; they are plain data to us, and the copy is validated after it was made, never the original.
 bool AddressSpace::copy_in(void* to, Gva from, std::size_t bytes) {

@@ -72,6 +72,9 @@ public:
     bool copy_in(void* to, Gva from, std::size_t bytes);
     bool copy_out(Gva to, const void* from, std::size_t bytes);
     bool zero_out(Gva to, std::size_t bytes);
+    // A page as it is in memory or, where it was never touched, would be: for looking at a program from outside. Does
+    // not ask for the program's rights, and changes nothing. False where nothing is mapped.
+    bool inspect(Gva page, std::span<std::byte> to) const;
     // A string without its terminator; nothing where it is not readable or longer than `limit`.
     std::optional<std::string> copy_string_in(Gva from, std::size_t limit);
 

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/printable.hpp"
 #include "hv/blocking_calls.hpp"
 #include "hv/exceptions.hpp"
 #include "hv/loader.hpp"
@@ -128,7 +129,9 @@ Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_
             exits.fetch_add(1, std::memory_order_relaxed);
             if (exit.kind == Exit::Kind::kFailure) return fail(exit.failure);
             if (exit.kind == Exit::Kind::kDestroyed) {
-                FaultReport fault = report(*thread, SIGKILL, 0);
+                SignalInfo killed;
+                killed.signo = SIGKILL;
+                FaultReport fault = report(*thread, killed);
                 fault.detail = exit.failure.operation;
                 terminate(SIGKILL, std::move(fault));
                 break;
@@ -203,7 +206,7 @@ bool Program::deliver_signals(Thread& thread, Vcpu& vcpu) {
         if (action.handler == 0) {
             if (SignalState::default_action(info->signo) != SignalState::Default::kTerminate) continue;
             std::optional<FaultReport> fault;
-            if (info->code > 0) fault = report(thread, info->signo, info->address);
+            if (SignalState::tells_of_failure(info->signo)) fault = report(thread, *info);
             terminate(info->signo, std::move(fault));
             return false;
         }
@@ -217,7 +220,13 @@ bool Program::deliver_signals(Thread& thread, Vcpu& vcpu) {
         }
         if (!vcpu.save(thread.context) || !enter_handler(thread, memory_, action, *info) ||
             !vcpu.load(thread.context)) {
-            terminate(SIGSEGV, report(thread, SIGSEGV, regs.rsp));
+            SignalInfo overflow;
+            overflow.signo = SIGSEGV;
+            overflow.code = SI_KERNEL;
+            overflow.address = regs.rsp;
+            FaultReport fault = report(thread, overflow);
+            fault.detail = fmt::format("no room on the stack for the frame of signal {}", info->signo);
+            terminate(SIGSEGV, std::move(fault));
             return false;
         }
         if ((action.flags & SA_RESETHAND) != 0) signals_.set_action(info->signo, {});
@@ -244,7 +253,7 @@ void Program::handle_exception(Thread& thread, Vcpu& /*vcpu*/, const Exit& exit)
     const bool masked = (thread.blocked & signal_bit(info.signo)) != 0;
     if (action.handler <= 1 || masked) {
         // A fault cannot be ignored or put off: it would only happen again.
-        FaultReport fault = report(thread, info.signo, info.address);
+        FaultReport fault = report(thread, info);
         fault.detail = signal.detail;
         terminate(info.signo, std::move(fault));
         return;
@@ -272,14 +281,19 @@ void Program::notify(Thread& thread) {
     if (thread.sched.cpu >= 0) spec_.kick(static_cast<unsigned>(thread.sched.cpu));
 }
 
-FaultReport Program::report(const Thread& thread, int signo, Gva address) const {
+FaultReport Program::report(const Thread& thread, const SignalInfo& info) const {
     FaultReport fault;
     fault.node = node_of(thread);
     fault.thread = thread.tid - spec_.pid;
-    fault.signo = signo;
-    fault.address = address;
-    fault.rip = thread.context.regs.rip;
-    fault.symbol = symbolize(spec_.image, fault.rip);
+    fault.thread_name = printable(thread.name.get());
+    fault.signo = info.signo;
+    fault.code = info.code;
+    fault.address = info.address;
+    // Of the processor's own signals, these two come with the address of the access.
+    fault.has_address = info.code > 0 && (info.signo == SIGSEGV || info.signo == SIGBUS);
+    if (info.code <= 0) fault.detail = info.pid == spec_.pid ? "sent by the program itself" : "sent from outside";
+    fault.registers = thread.context.regs;
+    fault.symbol = symbolize(spec_.image, fault.registers.rip);
     return fault;
 }
 

@@ -19,6 +19,7 @@
 #include "base/result.hpp"
 #include "hv/address_space.hpp"
 #include "hv/elf/image.hpp"
+#include "hv/fault_report.hpp"
 #include "hv/file_view.hpp"
 #include "hv/files.hpp"
 #include "hv/futex.hpp"
@@ -34,12 +35,14 @@
 namespace divisi::hv {
 
 class BlockingCalls;
+class UnwindServer;
 
 // What a VMM offers to all its programs. Lent for the program's lifetime.
 struct Services {
     Timers& timers;
     FutexTable& futexes;
     BlockingCalls& blocking;
+    const UnwindServer* unwinding = nullptr;  // null: backtraces of one frame
 };
 
 struct ProgramSpec {
@@ -57,17 +60,6 @@ struct ProgramSpec {
     std::function<void(unsigned cpu)> kick;
     int pid = 1;
     std::string host_name;  // what uname says; the host's own where empty
-};
-
-// A fault that ended a program.
-struct FaultReport {
-    std::uint32_t node = 0;
-    int thread = 0;
-    int signo = 0;
-    Gva address = 0;
-    Gva rip = 0;
-    std::string symbol;
-    std::string detail;  // "null pointer", "write to read-only memory", …
 };
 
 struct Outcome {
@@ -102,12 +94,14 @@ public:
 
     // For the services of system calls.
     AddressSpace& memory() { return memory_; }
+    [[nodiscard]] const AddressSpace& memory() const { return memory_; }
     FileTable& files() { return files_; }
     Scheduler& scheduler() { return scheduler_; }
     SignalState& signals() { return signals_; }
     Sleepers& sleepers() { return sleepers_; }
     IntervalTimer& alarm() { return alarm_; }
     Services& services() { return services_; }
+    [[nodiscard]] const Services& services() const { return services_; }
     [[nodiscard]] const ProgramSpec& spec() const { return spec_; }
     [[nodiscard]] int pid() const { return spec_.pid; }
     [[nodiscard]] std::uint32_t node_of(const Thread& thread) const {
@@ -145,7 +139,7 @@ private:
     // Ends the thread's wait, if it is in one that signals end.
     void interrupt(Thread& thread);
     void notify(Thread& thread);
-    FaultReport report(const Thread& thread, int signo, Gva address) const;
+    FaultReport report(const Thread& thread, const SignalInfo& info) const;
     void reap(Thread& thread);
 
     ProgramSpec spec_;

@@ -1,5 +1,6 @@
 #include "hv/signals.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 
@@ -129,6 +130,12 @@ SignalAction SignalState::action(int signo) const {
 SignalAction SignalState::set_action(int signo, const SignalAction& action) {
     const std::lock_guard lock(mutex_);
     return std::exchange(actions_.at(static_cast<std::size_t>(signo)), action);
+}
+
+bool SignalState::tells_of_failure(int signo) {
+    constexpr std::array kCoreSignals = {SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS,
+                                         SIGFPE,  SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS};
+    return std::find(kCoreSignals.begin(), kCoreSignals.end(), signo) != kCoreSignals.end();
 }
 
 SignalState::Default SignalState::default_action(int signo) {

@@ -45,6 +45,8 @@ public:
 
     enum class Default : std::uint8_t { kTerminate, kIgnore, kStop };
     static Default default_action(int signo);
+    // Whether a death by it asks for an explanation: those for which Linux writes a core.
+    static bool tells_of_failure(int signo);
 
 private:
     [[nodiscard]] bool ignored(int signo) const;

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/printable.hpp"
+
 namespace divisi::hv {
 namespace {
 
@@ -184,7 +186,7 @@ std::string symbolize(const Image& image, Gva address) {
         found = true;
     }
     if (!found || best.st_name >= names.size()) return {};
-    const std::string name(names.c_str() + best.st_name);
+    const std::string name = printable(names.c_str() + best.st_name);
     return wanted == best.st_value ? name : fmt::format("{}+{:#x}", name, wanted - best.st_value);
 }
 

@@ -8,7 +8,9 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/crash_text.hpp"
 #include "base/mode.hpp"
+#include "hv/inspector.hpp"
 #include "hv/syscalls/call.hpp"
 #include "shm/abi/node_page.h"
 
@@ -17,6 +19,8 @@ namespace {
 
 constexpr int kFirstPid = 1000;
 constexpr int kPidsPerRank = 1 << 16;
+// A crash is told late rather than never; what it takes is milliseconds, unless the image is hostile.
+constexpr std::chrono::milliseconds kUnwindPatience{5000};
 
 // hv reads the note, and does not know the header that lays it down.
 static_assert(kNoteOwner == DIVISI_NOTE_OWNER && kNoteTypeMpi == DIVISI_NOTE_TYPE_MPI);
@@ -216,7 +220,11 @@ void Job::rank_over(std::size_t index) {
     rank.out->finish();
     rank.error->finish();
     rank.outcome = rank.program->outcome();
-    if (rank.outcome.fault && request_.tell_faults) tell_fault(index, *rank.outcome.fault);
+    if (rank.outcome.fault) {
+        Inspector inspector(*rank.program, kUnwindPatience);
+        rank.outcome.fault->backtrace = inspector.backtrace(rank.outcome.fault->registers);
+        if (request_.tell_faults) tell_fault(index, *rank.outcome.fault);
+    }
     topology_.rank_ended(rank.nodes.front());
     services_.futexes.wake_windows();
 }
@@ -264,15 +272,9 @@ void Job::make_report() {
         exit_code_ = std::max(exit_code_, rank.ran ? rank.outcome.exit_code : 125);
         for (const auto& [number, count] : rank.outcome.unserved) unserved[number] += count;
         if (!rank.outcome.fault) continue;
-        const FaultReport& fault = *rank.outcome.fault;
-        faults.push_back(json::object{{"rank", index},
-                                      {"node", fault.node},
-                                      {"thread", fault.thread},
-                                      {"signal", fault.signo},
-                                      {"address", fmt::format("{:#x}", fault.address)},
-                                      {"rip", fmt::format("{:#x}", fault.rip)},
-                                      {"symbol", fault.symbol},
-                                      {"detail", fault.detail}});
+        json::object fault = to_json(*rank.outcome.fault);
+        fault["rank"] = index;
+        faults.push_back(std::move(fault));
     }
     json::array calls;
     for (const auto& [number, count] : unserved)
@@ -284,11 +286,10 @@ void Job::make_report() {
 }
 
 void Job::tell_fault(std::size_t index, const FaultReport& fault) const {
-    const std::string symbol = fault.symbol.empty() ? std::string() : fmt::format(" in {}", fault.symbol);
-    const std::string text = fmt::format(
-        "divisi: {}: rank {} died of signal {} ({}) on node {}, thread {}: {} at address {:#x}, rip {:#x}{}\n", id_,
-        index, fault.signo, ::strsignal(fault.signo), fault.node, fault.thread,
-        fault.detail.empty() ? "fault" : fault.detail, fault.address, fault.rip, symbol);
+    json::object record = to_json(fault);
+    record["rank"] = index;
+    std::string text = fmt::format("divisi: {}: {}\n", id_, crash_headline(record));
+    for (const std::string& line : crash_details(record)) text += fmt::format("divisi:   {}\n", line);
     error_->write(text);
 }
 

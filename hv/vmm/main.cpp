@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "hv/backend.hpp"
 #include "hv/kick_signal.hpp"
 #include "hv/syscalls/call.hpp"
+#include "hv/unwind/unwinder.hpp"
 #include "hv/vmm/jail.hpp"
 #include "hv/vmm/server.hpp"
 
@@ -76,11 +78,18 @@ Result<std::unique_ptr<Server>> carve(const std::string& dir) {
     DIVISI_TRY(install_kick_handler());
     DIVISI_TRY_ASSIGN(const std::string text, read_file(dir + "/config.json"));
     DIVISI_TRY_ASSIGN(Config config, parse_config(text));
+    // Before there is memory to share with it, and before making processes is given up.
+    std::optional<UnwindServer> unwinding;
+    if (auto started = UnwindServer::start(); started) {
+        unwinding.emplace(std::move(*started));
+    } else {
+        std::fprintf(stderr, "divisi-vmm: crash reports will lack backtraces: %s\n", started.error().message().c_str());
+    }
     ::prctl(PR_SET_NAME, fmt::format("vmm:{}", config.name.substr(0, 11)).c_str());
     DIVISI_TRY_ASSIGN(std::unique_ptr<Topology> topology, Topology::carve(std::move(config)));
     DIVISI_TRY_ASSIGN(Fd listener, listen_control(vmm_socket(dir)));
     if (topology->backend_name() == "kvm") DIVISI_TRY(forbid_system_calls());
-    return std::make_unique<Server>(std::move(topology), std::move(listener));
+    return std::make_unique<Server>(std::move(topology), std::move(listener), std::move(unwinding));
 }
 
 int run(const std::string& dir) {

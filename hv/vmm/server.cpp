@@ -75,8 +75,11 @@ void signal_event(int fd) {
 
 }  // namespace
 
-Server::Server(std::unique_ptr<Topology> topology, Fd listener)
-    : topology_(std::move(topology)), listener_(std::move(listener)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+Server::Server(std::unique_ptr<Topology> topology, Fd listener, std::optional<UnwindServer> unwinding)
+    : topology_(std::move(topology)),
+      listener_(std::move(listener)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      unwinding_(std::move(unwinding)) {}
 
 Server::~Server() {
     for (const auto& connection : connections_) {
@@ -264,7 +267,8 @@ Result<std::shared_ptr<Job>> Server::start_job(ControlMessage& message) {
     }
     const std::string id = fmt::format("{}.{}", topology_->config().name, last_job_ + 1);
     DIVISI_TRY_ASSIGN(std::shared_ptr<Job> started,
-                      Job::start(id, std::move(request), *topology_, Services{timers_, futexes_, blocking_}));
+                      Job::start(id, std::move(request), *topology_,
+                                 Services{timers_, futexes_, blocking_, unwinding_ ? &*unwinding_ : nullptr}));
     ++last_job_;
     const std::lock_guard jobs_lock(jobs_mutex_);
     jobs_.push_back(started);

@@ -8,6 +8,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -15,6 +16,7 @@
 #include "hv/blocking_calls.hpp"
 #include "hv/futex.hpp"
 #include "hv/timers.hpp"
+#include "hv/unwind/unwinder.hpp"
 #include "hv/vmm/job.hpp"
 #include "hv/vmm/topology.hpp"
 
@@ -22,7 +24,7 @@ namespace divisi::hv::vmm {
 
 class Server {
 public:
-    Server(std::unique_ptr<Topology> topology, Fd listener);
+    Server(std::unique_ptr<Topology> topology, Fd listener, std::optional<UnwindServer> unwinding);
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
     ~Server();
@@ -56,6 +58,7 @@ private:
     Timers timers_;
     FutexTable futexes_{timers_};
     BlockingCalls blocking_;
+    std::optional<UnwindServer> unwinding_;
     std::mutex change_;  // held while the topology changes or a job is being started
     std::mutex jobs_mutex_;
     std::deque<std::shared_ptr<Job>> jobs_;

@@ -34,6 +34,7 @@ CONFINED = [
     (r"boost/beast(\.hpp|/)", ("daemon/api",)),
     (r"boost/asio(\.hpp|/)", ("daemon",)),
     (r"seccomp\.h", ("hv",)),
+    (r"elfutils/|dwarf\.h", ("hv/unwind",)),
     (r"CLI/", ("ctl", "daemon", "hv/vmm")),
     (r"spdlog/", ("ctl", "daemon", "hv/vmm")),
 ]
