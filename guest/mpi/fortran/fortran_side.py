@@ -13,6 +13,8 @@ PREDEFINED = [f"MPI_{kind}{name}" for kind in ("COMM_", "TYPE_", "WIN_", "")
               for name in ("NULL_COPY_FN", "DUP_FN", "NULL_DELETE_FN")]
 OWN = {"MPI_STATUS_SIZE": 8, "MPI_SOURCE": 1, "MPI_TAG": 2, "MPI_ERROR": 3, "MPI_ADDRESS_KIND": 8, "MPI_COUNT_KIND": 8,
        "MPI_OFFSET_KIND": 8, "MPI_INTEGER_KIND": 4}
+# What MPI-3.0 removed, and no datatype says of itself any more; programs from before name them.
+GONE = {"MPI_COMBINER_HVECTOR_INTEGER": 1004, "MPI_COMBINER_HINDEXED_INTEGER": 1008, "MPI_COMBINER_STRUCT_INTEGER": 1010}
 FALSE = ("MPI_SUBARRAYS_SUPPORTED", "MPI_ASYNC_PROTECTS_NONBLOCKING")
 FUNCTIONS = (("Wtime", "double precision", ""), ("Wtick", "double precision", ""),
              ("Aint_add", "integer(kind=8)", "base, disp"), ("Aint_diff", "integer(kind=8)", "addr1, addr2"))
@@ -24,6 +26,7 @@ def numbers(known):
         if not constant.handle and constant.name != "MPI_DISPLACEMENT_CURRENT":
             yield constant.name, constant.value - ("_MAX_" in constant.name)
     yield from OWN.items()
+    yield from GONE.items()
 
 
 def mpif(known):
@@ -60,7 +63,6 @@ def wrapped(head, names, tail=""):
     return "\n".join([*lines, line + ")" + tail])
 
 
-UNCHECKED = ("buffer",)
 OF_KIND = {"int": "integer", "logical": "logical", "wide": "integer(kind=8)", "weights": "integer", "callback": "external"}
 
 
@@ -77,8 +79,19 @@ def intent(function, parameter, kind):
     return ""
 
 
+def is_unchecked(function, parameter, kind, modern):
+    """Buffers are of any type. In the module mpi, so are counts and types of the collectives that take arrays of them: where
+    MPI_IN_PLACE makes these meaningless, programs give 0."""
+    if kind in ("buffer", "address") or modern:
+        return kind == "buffer" or (kind == "address" and not modern)
+    kinds = [kind_of(item, function) for item in function.parameters]
+    return "buffer" in kinds and "ints" in kinds and (kind in ("ints", "wides", "handles") or "type" in parameter.name)
+
+
 def declaration(function, parameter, modern):
     kind, name = kind_of(parameter, function), name_of(parameter)
+    if is_unchecked(function, parameter, kind, modern):
+        return f"    type(*), dimension(*) :: {name}\n    !GCC$ ATTRIBUTES NO_ARG_CHECK :: {name}"
     plain = kind.rstrip(">")
     shape = "(*)" if kind in ("ints", "logicals", "wides", "handles", "weights", "strings") else ""
     if parameter.array == "[][3]":
@@ -93,10 +106,8 @@ def declaration(function, parameter, modern):
         kind_text = f"type(MPI_{handle_of(parameter)})" if modern else "integer"
     elif kind == "callback" and modern:
         kind_text = f"procedure({parameter.type})"
-    elif kind == "address" and modern:
+    elif kind == "address":
         kind_text = "type(c_ptr)"
-    elif kind in ("buffer", "address"):
-        return f"    type(*), dimension(*) :: {name}\n    !GCC$ ATTRIBUTES NO_ARG_CHECK :: {name}"
     else:
         kind_text = OF_KIND[singular]
     return f"    {kind_text}{intent(function, parameter, kind) if modern else ''} :: {name}{shape}"
