@@ -69,18 +69,18 @@ def fetch(work):
     return found[0]
 
 
-def build(source, folder, compilers, environment, jobs):
-    """Configures and builds what is not yet built, with the wrappers `compilers` (MPICC=…). What does not build shows when
-    it is to be run."""
+def build(source, folder, mpi, jobs):
+    """Configures and builds what is not yet built, with the wrappers `mpi.compilers` (MPICC=…). What does not build shows
+    when it is to be run."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "build.log"
     if not (folder / "Makefile").exists():
         options = ["--disable-spawn", "--disable-cxx", "--enable-strictmpi", "--disable-shared"]
-        if call(str(source / "configure"), "CC=gcc", "CXX=g++", "F77=gfortran", "FC=gfortran", *compilers, *options,
-                log=log, cwd=folder, env=environment):
+        if call(str(source / "configure"), "CC=gcc", "CXX=g++", "F77=gfortran", "FC=gfortran", *mpi.compilers, *options,
+                log=log, cwd=folder, env=mpi.environment):
             raise Trouble(f"the suite's configure failed (see {log})")
     for name in (*BUILT_FIRST, *FOLDERS):
-        call("make", "-k", f"-j{jobs}", "-C", name, log=log, cwd=folder, env=environment)
+        call("make", "-k", f"-j{jobs}", "-C", name, *mpi.make, log=log, cwd=folder, env=mpi.environment)
 
 
 def parse(folder, text):
