@@ -3,9 +3,24 @@
 #ifndef DVM_ERROR_H
 #define DVM_ERROR_H
 
+#include <mpi.h>
+
 #include "object.h"
 
 struct dvm_comm;
+
+/* An error handler of the user's, or a predefined one (function NULL). */
+struct dvm_errhandler {
+    struct dvm_object object;
+    MPI_Errhandler predefined; /* its handle, where it is one */
+    MPI_Comm_errhandler_function* function;
+};
+
+/* NULL: not an error handler. */
+struct dvm_errhandler* dvm_errhandler_of(MPI_Errhandler errhandler);
+MPI_Errhandler dvm_errhandler_handle(struct dvm_errhandler* errhandler);
+void dvm_errhandler_retain(struct dvm_errhandler* errhandler);
+void dvm_errhandler_release(struct dvm_errhandler* errhandler);
 
 /* Notes the sentence and yields `error_class`. The sentence names rank and argument, not the call. */
 int dvm_fail(int error_class, const char* format, ...) __attribute__((format(printf, 2, 3)));
@@ -21,8 +36,18 @@ int dvm_error(struct dvm_comm* comm, int error_class, const char* call, const ch
 /* For what is not there: raises MPI_ERR_UNSUPPORTED_OPERATION and says what to do instead. */
 int dvm_unsupported(struct dvm_comm* comm, const char* call);
 
+/* For MPI_LASTUSEDCODE. */
+int dvm_last_used_code(void);
+/* What an error class means; NULL: it is not one of MPI's. */
+const char* dvm_class_text(int error_class);
+/* The sentence noted last, if that was for this class; else NULL. */
+const char* dvm_noted(int error_class);
+
 /* Ends the job, with this sentence. */
 _Noreturn void dvm_abort(int code, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Ends the job without a word. */
+_Noreturn void dvm_end_job(int code);
 
 /* For calls without a communicator of their own: before MPI_Init and after MPI_Finalize there is no going on. */
 void dvm_check_running(const char* call);

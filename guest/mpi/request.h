@@ -41,8 +41,8 @@ int dvm_sendrecv(struct dvm_comm* comm, enum dvm_channel channel, int dest, cons
  */
 int dvm_collective_tag(struct dvm_comm* comm);
 
-/* What a status says of a received message. */
-void dvm_status_set(MPI_Status* status, int source, int tag, int error, MPI_Count bytes);
+/* What a status says of a received message; MPI_ERROR is left as it is. */
+void dvm_status_set(MPI_Status* status, int source, int tag, MPI_Count bytes);
 MPI_Count dvm_status_bytes(const MPI_Status* status);
 void dvm_status_set_bytes(MPI_Status* status, MPI_Count bytes);
 

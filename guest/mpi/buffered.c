@@ -1,0 +1,236 @@
+/* Buffered sends: the message is copied, and goes on by itself.
+ *
+ * An attached buffer is a budget: the copies lie in memory of ours, and count as they would if they lay in the buffer,
+ * with MPI_BSEND_OVERHEAD for each. So nothing in a buffer of the program's can be broken by the program. */
+#include <stdlib.h>
+
+#include "check.h"
+
+struct dvm_pool {
+    struct dvm_pool* next;
+    const struct dvm_comm* comm; /* NULL: for all communicators without one */
+    void* buffer;
+    MPI_Count size;
+    MPI_Count used;
+    uint32_t copies; /* under way */
+    bool attached;
+    bool automatic; /* without a limit */
+};
+
+static struct dvm_pool common;
+static struct dvm_pool* own_pools;
+
+static struct dvm_pool* pool_of(const struct dvm_comm* comm) {
+    for (struct dvm_pool* pool = own_pools; pool != NULL; pool = pool->next)
+        if (pool->comm == comm && pool->attached) return pool;
+    return &common;
+}
+
+/* ---- sending ---- */
+
+static struct dvm_request* copy_message(const struct dvm_request* request, struct dvm_pool* pool) {
+    void* const data = malloc(request->bytes + 1);
+    struct dvm_request* copy = NULL;
+    if (data != NULL)
+        copy = dvm_new_send(request->comm, (enum dvm_channel)request->channel, request->rank, request->tag, data,
+                            (MPI_Count)request->bytes, dvm_type_of(MPI_BYTE));
+    if (copy == NULL) {
+        free(data);
+        return NULL;
+    }
+    dvm_pack(request->datatype, request->count, request->buffer, 0, data, (int64_t)request->bytes);
+    copy->extra = data;
+    copy->pool = pool;
+    return copy;
+}
+
+static MPI_Count cost(const struct dvm_request* request) {
+    return (MPI_Count)request->bytes + MPI_BSEND_OVERHEAD;
+}
+
+void dvm_start_buffered(struct dvm_request* request) {
+    struct dvm_pool* const pool = pool_of(request->comm);
+    /* What has gone by now makes room. */
+    if (pool->copies != 0) dvm_progress();
+    if (!pool->automatic && pool->size - pool->used < cost(request)) {
+        dvm_complete(request,
+                     dvm_fail(MPI_ERR_BUFFER, "the message takes %lld bytes of the attached buffer, %lld are free",
+                              (long long)cost(request), (long long)(pool->size - pool->used)));
+        return;
+    }
+    struct dvm_request* const copy = copy_message(request, pool);
+    if (copy == NULL) {
+        dvm_complete(request, dvm_fail(MPI_ERR_NO_MEM, "not enough memory for a copy of the message"));
+        return;
+    }
+    pool->used += cost(copy);
+    ++pool->copies;
+    dvm_start(copy);
+    dvm_complete(request, MPI_SUCCESS);
+}
+
+void dvm_buffered_done(struct dvm_request* copy) {
+    struct dvm_pool* const pool = copy->pool;
+    pool->used -= cost(copy);
+    --pool->copies;
+    dvm_request_delete(copy);
+}
+
+static void flush(const struct dvm_pool* pool) {
+    while (pool->copies != 0)
+        if (!dvm_progress() && pool->copies != 0) dvm_idle();
+}
+
+int dvm_finish_buffered(void) {
+    flush(&common);
+    for (const struct dvm_pool* pool = own_pools; pool != NULL; pool = pool->next) flush(pool);
+    return MPI_SUCCESS;
+}
+
+/* ---- buffers ---- */
+
+static int attach(struct dvm_pool* pool, struct dvm_comm* comm, void* buffer, MPI_Count size, const char* call) {
+    if (pool->attached) return dvm_error(comm, MPI_ERR_BUFFER, call, "a buffer is attached already");
+    if (size < 0) return dvm_error(comm, MPI_ERR_ARG, call, "a buffer of %lld bytes", (long long)size);
+    pool->buffer = buffer;
+    pool->size = size;
+    pool->attached = true;
+    pool->automatic = buffer == MPI_BUFFER_AUTOMATIC;
+    return MPI_SUCCESS;
+}
+
+/* After the last message has left it. Detaching what is not attached yields nothing, with size 0. */
+static MPI_Count detach(struct dvm_pool* pool, void* buffer_address) {
+    const MPI_Count size = pool->size;
+    flush(pool);
+    *(void**)buffer_address = pool->buffer;
+    pool->attached = false;
+    pool->automatic = false;
+    pool->buffer = NULL;
+    pool->size = 0;
+    return size;
+}
+
+/* The pool of a communicator, made where there is none. NULL: no memory. */
+static struct dvm_pool* own_pool(const struct dvm_comm* comm) {
+    for (struct dvm_pool* pool = own_pools; pool != NULL; pool = pool->next)
+        if (pool->comm == comm) return pool;
+    struct dvm_pool* const made = calloc(1, sizeof *made);
+    if (made == NULL) return NULL;
+    made->comm = comm;
+    made->next = own_pools;
+    own_pools = made;
+    return made;
+}
+
+void dvm_forget_pool(const struct dvm_comm* comm) {
+    for (struct dvm_pool** place = &own_pools; *place != NULL; place = &(*place)->next) {
+        struct dvm_pool* const pool = *place;
+        if (pool->comm != comm) continue;
+        *place = pool->next;
+        free(pool);
+        return;
+    }
+}
+
+int PMPI_Buffer_attach_c(void* buffer, MPI_Count size) {
+    return attach(&common, NULL, buffer, size, DVM_CALL);
+}
+DVM_ALIAS(Buffer_attach_c);
+
+int PMPI_Buffer_attach(void* buffer, int size) {
+    return attach(&common, NULL, buffer, size, DVM_CALL);
+}
+DVM_ALIAS(Buffer_attach);
+
+int PMPI_Buffer_detach_c(void* buffer_addr, MPI_Count* size) {
+    *size = detach(&common, buffer_addr);
+    return MPI_SUCCESS;
+}
+DVM_ALIAS(Buffer_detach_c);
+
+int PMPI_Buffer_detach(void* buffer_addr, int* size) {
+    *size = (int)detach(&common, buffer_addr);
+    return MPI_SUCCESS;
+}
+DVM_ALIAS(Buffer_detach);
+
+int PMPI_Buffer_flush(void) {
+    flush(&common);
+    return MPI_SUCCESS;
+}
+DVM_ALIAS(Buffer_flush);
+
+/* A request for what is done at once: MPI permits that. */
+static int done_request(MPI_Request* request, const char* call) {
+    struct dvm_request* const made = dvm_request_new(DVM_SEND);
+    if (made == NULL) return dvm_error(NULL, MPI_ERR_NO_MEM, call, "not enough memory for a request");
+    made->rank = MPI_PROC_NULL;
+    dvm_start(made);
+    *request = dvm_request_handle(made);
+    return MPI_SUCCESS;
+}
+
+int PMPI_Buffer_iflush(MPI_Request* request) {
+    flush(&common);
+    return done_request(request, DVM_CALL);
+}
+DVM_ALIAS(Buffer_iflush);
+
+/* ---- of a communicator ---- */
+
+static int attach_to(MPI_Comm comm, void* buffer, MPI_Count size, const char* call) {
+    struct dvm_comm* object = NULL;
+    const int error = dvm_check_comm(comm, &object, call);
+    if (error != MPI_SUCCESS) return error;
+    struct dvm_pool* const pool = own_pool(object);
+    if (pool == NULL) return dvm_error(object, MPI_ERR_NO_MEM, call, "not enough memory for a buffer");
+    return attach(pool, object, buffer, size, call);
+}
+
+int PMPI_Comm_attach_buffer_c(MPI_Comm comm, void* buffer, MPI_Count size) {
+    return attach_to(comm, buffer, size, DVM_CALL);
+}
+DVM_ALIAS(Comm_attach_buffer_c);
+
+int PMPI_Comm_attach_buffer(MPI_Comm comm, void* buffer, int size) {
+    return attach_to(comm, buffer, size, DVM_CALL);
+}
+DVM_ALIAS(Comm_attach_buffer);
+
+static int detach_from(MPI_Comm comm, void* buffer_address, MPI_Count* size, const char* call) {
+    struct dvm_comm* object = NULL;
+    const int error = dvm_check_comm(comm, &object, call);
+    if (error != MPI_SUCCESS) return error;
+    struct dvm_pool* const pool = own_pool(object);
+    if (pool == NULL) return dvm_error(object, MPI_ERR_NO_MEM, call, "not enough memory for a buffer");
+    *size = detach(pool, buffer_address);
+    return MPI_SUCCESS;
+}
+
+int PMPI_Comm_detach_buffer_c(MPI_Comm comm, void* buffer_addr, MPI_Count* size) {
+    return detach_from(comm, buffer_addr, size, DVM_CALL);
+}
+DVM_ALIAS(Comm_detach_buffer_c);
+
+int PMPI_Comm_detach_buffer(MPI_Comm comm, void* buffer_addr, int* size) {
+    MPI_Count large = 0;
+    const int error = detach_from(comm, buffer_addr, &large, DVM_CALL);
+    *size = (int)large;
+    return error;
+}
+DVM_ALIAS(Comm_detach_buffer);
+
+int PMPI_Comm_flush_buffer(MPI_Comm comm) {
+    struct dvm_comm* object = NULL;
+    const int error = dvm_check_comm(comm, &object, DVM_CALL);
+    if (error == MPI_SUCCESS) flush(pool_of(object));
+    return error;
+}
+DVM_ALIAS(Comm_flush_buffer);
+
+int PMPI_Comm_iflush_buffer(MPI_Comm comm, MPI_Request* request) {
+    const int error = PMPI_Comm_flush_buffer(comm);
+    return error == MPI_SUCCESS ? done_request(request, DVM_CALL) : error;
+}
+DVM_ALIAS(Comm_iflush_buffer);

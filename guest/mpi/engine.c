@@ -1,0 +1,175 @@
+#include "engine.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+struct dvm_engine engine;
+
+static int allocate(uint32_t size) {
+    engine.peers = calloc(size, sizeof *engine.peers);
+    engine.busy = calloc(size, sizeof *engine.busy);
+    /* Of each link its data and its space. */
+    engine.conditions = calloc(2 * (size_t)size, sizeof *engine.conditions);
+    engine.staging_bytes = DIVISI_SLOT_PAYLOAD_BYTES;
+    if (dvi.page != NULL) engine.staging_bytes = DIVISI_RING_MAX_BYTES;
+    engine.staging = malloc(engine.staging_bytes);
+    return engine.peers != NULL && engine.busy != NULL && engine.conditions != NULL && engine.staging != NULL;
+}
+
+int dvm_engine_start(void) {
+    if (!allocate(dvm.size)) return dvm_fail(MPI_ERR_NO_MEM, "not enough memory for %u peers", dvm.size);
+    for (uint32_t rank = 0; rank < dvm.size; ++rank) {
+        engine.peers[rank].rank = rank;
+        if (dvi.page != NULL && rank != dvm.rank && dvi.links[rank].tx.ring != NULL)
+            engine.peers[rank].link = &dvi.links[rank];
+    }
+    return MPI_SUCCESS;
+}
+
+void dvm_interested(struct dvm_peer* peer) {
+    ++peer->interest;
+    ++engine.interests;
+    if (peer->listed || peer->link == NULL) return;
+    peer->listed = true;
+    engine.busy[engine.busy_count++] = peer->rank;
+}
+
+/* ---- progress ---- */
+
+static bool move(struct dvm_peer* peer) {
+    bool moved = false;
+    if (peer->link == NULL || peer->lost) return false;
+    /* ORDER: looked at before the ring: what was sent before the peer went has then arrived. */
+    const bool gone = dvi_gone(peer->link);
+    if (!dvm_queue_empty(&peer->outgoing)) moved = dvm_push(peer);
+    moved = dvm_drain(peer) || moved;
+    if (gone && !moved && peer->link->rx.stopped != DIVISI_RX_HELD) {
+        dvm_lose(peer);
+        return true;
+    }
+    return moved;
+}
+
+static bool move_all(void) {
+    bool moved = false;
+    for (uint32_t i = 0; i < dvi.linked_count; ++i) moved = move(&engine.peers[dvi.linked[i]]) || moved;
+    return moved;
+}
+
+static bool move_busy(void) {
+    bool moved = false;
+    for (uint32_t i = 0; i < engine.busy_count;) {
+        struct dvm_peer* const peer = &engine.peers[engine.busy[i]];
+        if (peer->interest == 0) {
+            peer->listed = false;
+            engine.busy[i] = engine.busy[--engine.busy_count];
+            continue;
+        }
+        moved = move(peer) || moved;
+        ++i;
+    }
+    return moved;
+}
+
+static bool watches_all(void) {
+    return !dvm_queue_empty(&engine.any) || engine.watchers != 0;
+}
+
+bool dvm_progress(void) {
+    const bool moved = watches_all() ? move_all() : move_busy();
+    return dvm_schedules_advance() || moved;
+}
+
+/* ---- waiting ---- */
+
+static void add_condition(uint32_t* count, struct dvi_link* link, enum dvi_wanted wanted, uint32_t slots,
+                          uint32_t bulk) {
+    const struct dvi_condition condition = {link, wanted, slots, bulk};
+    engine.conditions[(*count)++] = condition;
+}
+
+static void add_peer(uint32_t* count, struct dvm_peer* peer) {
+    if (peer->link == NULL || peer->lost) return;
+    add_condition(count, peer->link, DVI_DATA, 0, 0);
+    if (!dvm_queue_empty(&peer->outgoing)) add_condition(count, peer->link, DVI_SPACE, 1, dvm_space_wanted(peer));
+}
+
+static uint32_t collect_conditions(void) {
+    uint32_t count = 0;
+    if (watches_all()) {
+        for (uint32_t i = 0; i < dvi.linked_count; ++i) add_peer(&count, &engine.peers[dvi.linked[i]]);
+        return count;
+    }
+    for (uint32_t i = 0; i < engine.busy_count; ++i)
+        if (engine.peers[engine.busy[i]].interest != 0) add_peer(&count, &engine.peers[engine.busy[i]]);
+    return count;
+}
+
+void dvm_idle(void) {
+    const uint32_t count = collect_conditions();
+    /* Nothing can come over a link: another thread has to do something (a generalized request). */
+    if (count == 0)
+        sched_yield();
+    else
+        dvi_wait(engine.conditions, count);
+}
+
+/* ---- peers that are lost ---- */
+
+int dvm_lost_error(const struct dvm_peer* peer) {
+    const bool garbage =
+        peer->link != NULL && (peer->link->rx.stopped == DIVISI_RX_BROKEN || peer->link->tx.broken != 0u);
+    return dvm_fail(MPI_ERR_PROC_ABORTED, "rank %u of the job (node %d) %s", peer->rank,
+                    divisi_node_of((int)peer->rank), garbage ? "wrote garbage into its channel" : "is gone");
+}
+
+static void fail_all(struct dvm_queue* queue, struct dvm_peer* peer, bool posted) {
+    while (!dvm_queue_empty(queue)) {
+        struct dvm_request* const request = DVM_OF_ITEM(queue->first, struct dvm_request);
+        if (posted)
+            dvm_unpost(request);
+        else
+            dvm_queue_remove(queue, &request->item);
+        if (!posted) dvm_uninterested(peer);
+        dvm_complete(request, dvm_lost_error(peer));
+    }
+}
+
+/* Those that wait for something of the peer, beyond its queues. */
+static void fail_transfers(struct dvm_peer* peer) {
+    for (uint32_t i = 0; i < engine.transfer_room; ++i) {
+        struct dvm_request* const request = engine.transfers[i];
+        if (request == NULL || request->partner != peer->rank) continue;
+        dvm_transfer_end(request);
+        if (request->stage == DVM_OFFERED || request->stage == DVM_ARRIVING) {
+            dvm_uninterested(peer);
+            dvm_complete(request, dvm_lost_error(peer));
+        }
+    }
+}
+
+/* A receive from any source might have waited for just this peer: whoever waits is told, once. */
+static void fail_any(const struct dvm_peer* peer) {
+    for (struct dvm_item* item = engine.any.first; item != NULL;) {
+        struct dvm_request* const request = DVM_OF_ITEM(item, struct dvm_request);
+        item = item->next;
+        if (dvm_group_rank(request->comm->remote, peer->rank) == MPI_UNDEFINED) continue;
+        dvm_unpost(request);
+        dvm_complete(request, dvm_lost_error(peer));
+    }
+}
+
+void dvm_lose(struct dvm_peer* peer) {
+    peer->lost = true;
+    if (peer->sink.request != NULL) {
+        dvm_uninterested(peer);
+        dvm_complete(peer->sink.request, dvm_lost_error(peer));
+    }
+    if (peer->sink.unexpected != NULL) dvm_drop_arriving(peer);
+    peer->sink.request = NULL;
+    peer->sink.unexpected = NULL;
+    fail_transfers(peer);
+    fail_all(&peer->outgoing, peer, false);
+    fail_all(&peer->posted, peer, true);
+    fail_any(peer);
+}

@@ -1,0 +1,274 @@
+/* The progress engine: what is under way with each peer, and the functions by which its parts call each other.
+ *
+ * The tag of a channel's message is an *envelope*: what kind of message it is, the user's tag, and the context of the
+ * communicator:
+ *
+ *   bits 63 … 32   context (the lowest of them: enum dvm_channel)
+ *   bits 31 …  4   tag, 0 … DVM_TAG_MAX
+ *   bits  3 …  0   kind
+ *
+ * Small messages go *eagerly*: the data follows the envelope, and what nobody has asked for yet is put aside by the
+ * receiver. Larger and synchronous ones *offer* themselves; the receiver *accepts* when a receive matches, and the data
+ * goes straight into the user's buffer. Offers and acceptances name requests by numbers of `engine.transfers`.
+ *
+ * A link is read while something is expected over it; what is not expected stays in the ring, which holds the sender
+ * back: a rank that floods another fills its ring, not the other's memory.
+ *
+ * What arrives is the peer's word: every number in it is checked, and nonsense makes the link one that is lost.
+ */
+#ifndef DVM_ENGINE_H
+#define DVM_ENGINE_H
+
+#include "datatype.h"
+#include "guest/libdivisi/link.h"
+#include "internal.h"
+#include "queue.h"
+
+#define DVM_TAG_BITS 28
+#define DVM_TAG_MAX ((1 << DVM_TAG_BITS) - 1)
+#define DVM_KIND_MASK 0xfull
+#define DVM_CONTEXT_MASK 0xffffffff00000000ull
+#define DVM_TAG_MASK 0xfffffff0ull
+
+enum dvm_message_kind {
+    DVM_EAGER = 0,  /* data */
+    DVM_OFFER = 1,  /* struct dvm_offer */
+    DVM_ACCEPT = 2, /* struct dvm_acceptance */
+    DVM_DATA = 3,   /* data; the rest of the envelope is the receiver's transfer */
+};
+
+struct dvm_offer {
+    uint64_t length;
+    uint64_t sender; /* transfer */
+};
+
+struct dvm_acceptance {
+    uint64_t sender;
+    uint64_t receiver;
+};
+
+enum dvm_request_type { DVM_SEND, DVM_RECEIVE, DVM_SCHEDULED, DVM_GENERALIZED };
+
+/* Where a request stands. Those between QUEUED and ACCEPTING are in the peer's `outgoing`. */
+enum dvm_stage {
+    DVM_IDLE,      /* not started, or persistent and waiting to be */
+    DVM_POSTED,    /* a receive that waits to be matched */
+    DVM_EAGER_OUT, /* a send whose data goes out unasked */
+    DVM_OFFERING,  /* a send whose offer is to go out */
+    DVM_DATA_OUT,  /* a send that was accepted */
+    DVM_ACCEPTING, /* a receive whose acceptance is to go out */
+    DVM_OFFERED,   /* a send that waits for its acceptance */
+    DVM_ARRIVING,  /* a matched receive whose data is due */
+    DVM_COMPLETE,
+};
+
+struct dvm_request {
+    struct dvm_object object;
+    struct dvm_item item; /* in the queue of its stage */
+    uint8_t type;         /* enum dvm_request_type */
+    uint8_t stage;        /* enum dvm_stage */
+    uint8_t mode;         /* of a send: enum dvm_send_mode */
+    uint8_t channel;
+    bool persistent;
+    bool cancelled;
+    bool forgotten;   /* by MPI_Request_free: goes when it is complete */
+    uint32_t peer;    /* world rank; DVM_ANY_PEER */
+    uint32_t partner; /* with whom a transfer is under way */
+    uint32_t transfer;
+    uint64_t remote;   /* the partner's transfer */
+    uint64_t envelope; /* of a send; what a receive waits for, where `mask` is set */
+    uint64_t mask;
+    uint64_t serial; /* of a receive: the order of posting */
+    struct dvm_comm* comm;
+    struct dvm_type* datatype;
+    unsigned char* buffer;
+    MPI_Count count;
+    uint64_t bytes; /* of a send: its length; of a receive: room */
+    uint64_t done;  /* bytes of it that went out or came in */
+    int rank;       /* as the user named the peer */
+    int tag;
+    /* The result. */
+    int source;
+    int received_tag;
+    int error;
+    uint64_t received;             /* length of the message */
+    struct dvm_schedule* schedule; /* whose step it is, or (DVM_SCHEDULED) whose request */
+    struct dvm_request* companion; /* of MPI_Isendrecv: the send */
+    struct dvm_pool* pool;         /* of the copy that a buffered send leaves behind: where it counts (buffered.c) */
+    void* extra;                   /* of generalized ones; else memory that goes with the request */
+};
+
+#define DVM_ANY_PEER UINT32_MAX
+
+/* A message that came before its receive. */
+struct dvm_unexpected {
+    struct dvm_item item;
+    uint64_t envelope;
+    uint64_t length;
+    uint64_t arrived; /* bytes of the data */
+    uint64_t sender;  /* of an offer: the transfer */
+    uint64_t serial;  /* order of arrival, over all peers */
+    uint32_t peer;
+    bool offered;                /* its data waits with the sender */
+    bool queued;                 /* can still be matched */
+    bool lost;                   /* the rest will not come */
+    struct dvm_request* self;    /* an offer of this rank to itself */
+    struct dvm_request* claimed; /* the receive that matched it while it still arrives */
+    unsigned char data[];
+};
+
+/* Where the message goes that is arriving over a link: nowhere, into a receive, or aside. */
+struct dvm_sink {
+    struct dvm_request* request;
+    struct dvm_unexpected* unexpected;
+};
+
+struct dvm_peer {
+    struct dvi_link* link; /* NULL: this rank itself, or one that no channel leads to */
+    uint32_t rank;
+    uint32_t interest; /* requests that need this link; 0: it is left alone */
+    bool listed;       /* in engine.busy */
+    bool lost;
+    struct dvm_queue posted;     /* receives that name this peer */
+    struct dvm_queue unexpected; /* in order of arrival */
+    struct dvm_queue outgoing;
+    struct dvm_sink sink;
+};
+
+struct dvm_engine {
+    struct dvm_peer* peers; /* by world rank */
+    uint32_t* busy;         /* world ranks of peers with an interest, and some whose interest is over */
+    uint32_t busy_count;
+    uint32_t interests;   /* of all peers */
+    struct dvm_queue any; /* posted receives from any source */
+    uint32_t watchers;    /* probes for any source under way */
+    uint32_t unexpected_count;
+    uint64_t serial;
+    struct dvm_request** transfers; /* by number; NULL: free */
+    uint32_t transfer_room;
+    uint32_t transfer_next; /* where the search for a free number begins */
+    struct dvi_condition* conditions;
+    unsigned char* staging; /* room for a piece */
+    uint32_t staging_bytes;
+};
+
+extern struct dvm_engine engine;
+
+/* ---- engine.c ---- */
+
+int dvm_engine_start(void);
+void dvm_engine_stop(void);
+/* Moves what can be moved; whether anything was. */
+bool dvm_progress(void);
+/* Waits until there may be something to move. */
+void dvm_idle(void);
+void dvm_interested(struct dvm_peer* peer);
+static inline void dvm_uninterested(struct dvm_peer* peer) {
+    --peer->interest;
+    --engine.interests;
+}
+/* The peer is gone, or writes garbage: ends all that has to do with it. */
+void dvm_lose(struct dvm_peer* peer);
+/* Nothing can be sent to it. */
+static inline bool dvm_unreachable(const struct dvm_peer* peer) {
+    return peer->link == NULL || peer->lost || dvi_gone(peer->link);
+}
+/* The sentence about why, and the error class. */
+int dvm_lost_error(const struct dvm_peer* peer);
+
+/* ---- match.c ---- */
+
+static inline uint64_t dvm_envelope(const struct dvm_comm* comm, enum dvm_channel channel, int tag) {
+    return (uint64_t)(comm->context | (uint32_t)channel) << 32 | ((uint64_t)(uint32_t)tag << 4 & DVM_TAG_MASK);
+}
+static inline int dvm_envelope_tag(uint64_t envelope) {
+    return (int)((envelope & DVM_TAG_MASK) >> 4);
+}
+/* What of a message's envelope a receive looks at. */
+static inline uint64_t dvm_envelope_mask(int tag) {
+    return tag == MPI_ANY_TAG ? DVM_CONTEXT_MASK : DVM_CONTEXT_MASK | DVM_TAG_MASK;
+}
+/* Takes the posted receive for this message out of its queue; NULL: there is none. */
+struct dvm_request* dvm_match_posted(struct dvm_peer* peer, uint64_t envelope);
+/* The first message that came for such a receive; NULL: there is none. It stays in its queue. */
+struct dvm_unexpected* dvm_find_unexpected(uint32_t peer, uint64_t envelope, uint64_t mask);
+/* What this rank offers to itself by this send; NULL: it was taken. */
+struct dvm_unexpected* dvm_find_own(const struct dvm_request* send);
+void dvm_take_unexpected(struct dvm_unexpected* unexpected);
+struct dvm_unexpected* dvm_new_unexpected(struct dvm_peer* peer, uint64_t envelope, uint64_t length, uint64_t room);
+void dvm_post(struct dvm_request* request);
+void dvm_unpost(struct dvm_request* request);
+
+/* ---- outgoing.c ---- */
+
+void dvm_start_send(struct dvm_request* request);
+/* A receive matched what this rank offers to itself. */
+void dvm_receive_from_self(struct dvm_request* receive, struct dvm_request* send);
+/* Lets go what waits for space; whether anything went. */
+bool dvm_push(struct dvm_peer* peer);
+/* Sends the acceptance of an offer. */
+void dvm_accept(struct dvm_request* request, struct dvm_peer* peer, uint64_t sender);
+/* The acceptance came: the data goes out. */
+void dvm_send_accepted(struct dvm_request* request, uint64_t receiver);
+/* Bytes of the bulk area that the first in `outgoing` waits for. */
+uint32_t dvm_space_wanted(const struct dvm_peer* peer);
+
+/* ---- incoming.c ---- */
+
+void dvm_start_receive(struct dvm_request* request);
+/* Takes what has arrived over the link; whether anything had. */
+bool dvm_drain(struct dvm_peer* peer);
+/* A receive gets a message that was put aside and taken out of its queue; the message goes. */
+void dvm_deliver(struct dvm_request* request, struct dvm_unexpected* unexpected);
+/* The peer was lost in the middle of a message that was being put aside. */
+void dvm_drop_arriving(struct dvm_peer* peer);
+
+/* ---- request.c ---- */
+
+struct dvm_request* dvm_request_new(enum dvm_request_type type);
+void dvm_request_delete(struct dvm_request* request);
+/* Requests that are described, but not started. NULL: no memory. `peer` is a rank that is meant, or MPI_PROC_NULL. */
+struct dvm_request* dvm_new_send(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer,
+                                 MPI_Count count, struct dvm_type* type);
+struct dvm_request* dvm_new_receive(struct dvm_comm* comm, enum dvm_channel channel, int source, int tag, void* buffer,
+                                    MPI_Count count, struct dvm_type* type);
+void dvm_start(struct dvm_request* request);
+/* Until it is complete. */
+void dvm_await(struct dvm_request* request);
+void dvm_complete(struct dvm_request* request, int error);
+/* What its status says. */
+void dvm_status_of(const struct dvm_request* request, MPI_Status* status);
+void dvm_status_set_cancelled(MPI_Status* status, bool cancelled);
+/* Fills the result of a receive in: a message of `length` bytes with this envelope from this peer. */
+void dvm_set_result(struct dvm_request* request, uint32_t peer, uint64_t envelope, uint64_t length);
+/* A receive has all its data: completes it, with MPI_ERR_TRUNCATE where that was more than there is room for. */
+void dvm_complete_receive(struct dvm_request* request);
+MPI_Request dvm_request_handle(struct dvm_request* request);
+/* Numbers a request for the peer. false: no memory. */
+bool dvm_transfer_new(struct dvm_request* request);
+/* NULL: no such number, or not of this peer in this stage. */
+struct dvm_request* dvm_transfer_find(uint64_t number, uint32_t peer, enum dvm_stage stage);
+void dvm_transfer_end(struct dvm_request* request);
+
+/* ---- buffered.c ---- */
+
+/* Copies the message into an attached buffer, from where it goes on by itself, and completes the request. */
+void dvm_start_buffered(struct dvm_request* request);
+/* Such a copy has gone. */
+void dvm_buffered_done(struct dvm_request* copy);
+/* Waits for all of them. */
+int dvm_finish_buffered(void);
+void dvm_forget_pool(const struct dvm_comm* comm);
+
+/* ---- schedule.c ---- */
+
+/* Runs it from its first step on. */
+void dvm_schedule_begin(struct dvm_schedule* schedule);
+/* The same, of a request's schedule. */
+void dvm_restart_schedule(struct dvm_request* request);
+/* A step is done. */
+void dvm_schedule_step_done(struct dvm_schedule* schedule, int error);
+/* Goes on with those whose phase is over; whether there were any. */
+bool dvm_schedules_advance(void);
+
+#endif

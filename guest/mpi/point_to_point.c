@@ -1,0 +1,157 @@
+/* The calls that send and receive at once. */
+#include <stdlib.h>
+
+#include "check.h"
+
+static int raise_in(MPI_Comm comm, int error, const char* call) {
+    return error == MPI_SUCCESS ? MPI_SUCCESS : dvm_raise(dvm_comm_of(comm), error, call);
+}
+
+/* ---- sends ---- */
+
+static int send_in_mode(const struct dvm_message_arguments* message, enum dvm_send_mode mode, const char* call) {
+    const int wrong = dvm_check_message(message, false, call);
+    if (wrong != MPI_SUCCESS) return wrong;
+    struct dvm_comm* const comm = dvm_comm_of(message->comm);
+    if (mode != DVM_SYNCHRONOUS)
+        return raise_in(message->comm,
+                        dvm_send(comm, DVM_POINT_TO_POINT, message->rank, message->tag, message->buffer, message->count,
+                                 message->datatype),
+                        call);
+    struct dvm_request* const request = dvm_new_send(comm, DVM_POINT_TO_POINT, message->rank, message->tag,
+                                                     message->buffer, message->count, dvm_type_of(message->datatype));
+    if (request == NULL) return dvm_error(comm, MPI_ERR_NO_MEM, call, "not enough memory for a request");
+    request->mode = (uint8_t)mode;
+    dvm_start(request);
+    return raise_in(message->comm, dvm_wait(request, NULL), call);
+}
+
+int PMPI_Send_c(const void* buf, MPI_Count count, MPI_Datatype datatype, int dest, int tag, MPI_Comm comm) {
+    const struct dvm_message_arguments message = {buf, count, datatype, dest, tag, comm};
+    return send_in_mode(&message, DVM_STANDARD, DVM_CALL);
+}
+DVM_ALIAS(Send_c);
+
+int PMPI_Send(const void* buf, int count, MPI_Datatype datatype, int dest, int tag, MPI_Comm comm) {
+    const struct dvm_message_arguments message = {buf, count, datatype, dest, tag, comm};
+    return send_in_mode(&message, DVM_STANDARD, DVM_CALL);
+}
+DVM_ALIAS(Send);
+
+int PMPI_Ssend_c(const void* buf, MPI_Count count, MPI_Datatype datatype, int dest, int tag, MPI_Comm comm) {
+    const struct dvm_message_arguments message = {buf, count, datatype, dest, tag, comm};
+    return send_in_mode(&message, DVM_SYNCHRONOUS, DVM_CALL);
+}
+DVM_ALIAS(Ssend_c);
+
+int PMPI_Ssend(const void* buf, int count, MPI_Datatype datatype, int dest, int tag, MPI_Comm comm) {
+    const struct dvm_message_arguments message = {buf, count, datatype, dest, tag, comm};
+    return send_in_mode(&message, DVM_SYNCHRONOUS, DVM_CALL);
+}
+DVM_ALIAS(Ssend);
+
+/* That the receive is posted is the program's promise; nothing depends on it here. */
+int PMPI_Rsend_c(const void* buf, MPI_Count count, MPI_Datatype datatype, int dest, int tag, MPI_Comm comm) {
+    const struct dvm_message_arguments message = {buf, count, datatype, dest, tag, comm};
+    return send_in_mode(&message, DVM_READY, DVM_CALL);
+}
+DVM_ALIAS(Rsend_c);
+
+int PMPI_Rsend(const void* buf, int count, MPI_Datatype datatype, int dest, int tag, MPI_Comm comm) {
+    const struct dvm_message_arguments message = {buf, count, datatype, dest, tag, comm};
+    return send_in_mode(&message, DVM_READY, DVM_CALL);
+}
+DVM_ALIAS(Rsend);
+
+/* ---- receives ---- */
+
+static int receive(const struct dvm_message_arguments* message, void* buffer, MPI_Status* status, const char* call) {
+    const int wrong = dvm_check_message(message, true, call);
+    if (wrong != MPI_SUCCESS) return wrong;
+    return raise_in(message->comm,
+                    dvm_recv(dvm_comm_of(message->comm), DVM_POINT_TO_POINT, message->rank, message->tag, buffer,
+                             message->count, message->datatype, status),
+                    call);
+}
+
+int PMPI_Recv_c(void* buf, MPI_Count count, MPI_Datatype datatype, int source, int tag, MPI_Comm comm,
+                MPI_Status* status) {
+    const struct dvm_message_arguments message = {buf, count, datatype, source, tag, comm};
+    return receive(&message, buf, status, DVM_CALL);
+}
+DVM_ALIAS(Recv_c);
+
+int PMPI_Recv(void* buf, int count, MPI_Datatype datatype, int source, int tag, MPI_Comm comm, MPI_Status* status) {
+    const struct dvm_message_arguments message = {buf, count, datatype, source, tag, comm};
+    return receive(&message, buf, status, DVM_CALL);
+}
+DVM_ALIAS(Recv);
+
+/* ---- both ---- */
+
+static int exchange(const struct dvm_message_arguments* out, const struct dvm_message_arguments* in, void* buffer,
+                    MPI_Status* status) {
+    struct dvm_comm* const comm = dvm_comm_of(out->comm);
+    struct dvm_request* receiving = NULL;
+    int error = dvm_irecv(comm, DVM_POINT_TO_POINT, in->rank, in->tag, buffer, in->count, in->datatype, &receiving);
+    if (error != MPI_SUCCESS) return error;
+    error = dvm_send(comm, DVM_POINT_TO_POINT, out->rank, out->tag, out->buffer, out->count, out->datatype);
+    const int received = dvm_wait(receiving, status);
+    return error == MPI_SUCCESS ? received : error;
+}
+
+static int sendrecv(const struct dvm_message_arguments* out, const struct dvm_message_arguments* in, void* buffer,
+                    MPI_Status* status, const char* call) {
+    int wrong = dvm_check_message(out, false, call);
+    if (wrong == MPI_SUCCESS) wrong = dvm_check_message(in, true, call);
+    return wrong != MPI_SUCCESS ? wrong : raise_in(out->comm, exchange(out, in, buffer, status), call);
+}
+
+int PMPI_Sendrecv_c(const void* sendbuf, MPI_Count sendcount, MPI_Datatype sendtype, int dest, int sendtag,
+                    void* recvbuf, MPI_Count recvcount, MPI_Datatype recvtype, int source, int recvtag, MPI_Comm comm,
+                    MPI_Status* status) {
+    const struct dvm_message_arguments out = {sendbuf, sendcount, sendtype, dest, sendtag, comm};
+    const struct dvm_message_arguments in = {recvbuf, recvcount, recvtype, source, recvtag, comm};
+    return sendrecv(&out, &in, recvbuf, status, DVM_CALL);
+}
+DVM_ALIAS(Sendrecv_c);
+
+int PMPI_Sendrecv(const void* sendbuf, int sendcount, MPI_Datatype sendtype, int dest, int sendtag, void* recvbuf,
+                  int recvcount, MPI_Datatype recvtype, int source, int recvtag, MPI_Comm comm, MPI_Status* status) {
+    const struct dvm_message_arguments out = {sendbuf, sendcount, sendtype, dest, sendtag, comm};
+    const struct dvm_message_arguments in = {recvbuf, recvcount, recvtype, source, recvtag, comm};
+    return sendrecv(&out, &in, recvbuf, status, DVM_CALL);
+}
+DVM_ALIAS(Sendrecv);
+
+/* What is sent is set aside, packed, so that the buffer can receive. */
+static int replace(const struct dvm_message_arguments* in, void* buffer, int dest, int sendtag, MPI_Status* status,
+                   const char* call) {
+    const struct dvm_message_arguments checked = {buffer, in->count, in->datatype, dest, sendtag, in->comm};
+    int wrong = dvm_check_message(&checked, false, call);
+    if (wrong == MPI_SUCCESS) wrong = dvm_check_message(in, true, call);
+    if (wrong != MPI_SUCCESS) return wrong;
+    const struct dvm_type* const type = dvm_type_of(in->datatype);
+    const MPI_Count bytes = in->count * type->size;
+    void* const packed = malloc((size_t)bytes + 1);
+    if (packed == NULL) return dvm_error(dvm_comm_of(in->comm), MPI_ERR_NO_MEM, call, "not enough memory for a copy");
+    dvm_pack(type, in->count, buffer, 0, packed, bytes);
+    const struct dvm_message_arguments out = {packed, bytes, MPI_BYTE, dest, sendtag, in->comm};
+    const int error = exchange(&out, in, buffer, status);
+    free(packed);
+    return raise_in(in->comm, error, call);
+}
+
+int PMPI_Sendrecv_replace_c(void* buf, MPI_Count count, MPI_Datatype datatype, int dest, int sendtag, int source,
+                            int recvtag, MPI_Comm comm, MPI_Status* status) {
+    const struct dvm_message_arguments in = {buf, count, datatype, source, recvtag, comm};
+    return replace(&in, buf, dest, sendtag, status, DVM_CALL);
+}
+DVM_ALIAS(Sendrecv_replace_c);
+
+int PMPI_Sendrecv_replace(void* buf, int count, MPI_Datatype datatype, int dest, int sendtag, int source, int recvtag,
+                          MPI_Comm comm, MPI_Status* status) {
+    const struct dvm_message_arguments in = {buf, count, datatype, source, recvtag, comm};
+    return replace(&in, buf, dest, sendtag, status, DVM_CALL);
+}
+DVM_ALIAS(Sendrecv_replace);
