@@ -51,7 +51,12 @@ int dvm_raise(struct dvm_comm* comm, int error_class, const char* call) {
     if (handler->function == NULL) dvm_abort(1, "%s (%s)", noted.sentence, text == NULL ? "error" : text);
     MPI_Comm handle = comm == NULL ? MPI_COMM_WORLD : dvm_comm_handle(comm);
     int code = error_class;
-    handler->function(&handle, &code);
+    if (handler->fortran) {
+        MPI_Fint number = dvm_to_int(handle);
+        ((void (*)(MPI_Fint*, MPI_Fint*))(void (*)(void))handler->function)(&number, &code);
+    } else {
+        handler->function(&handle, &code);
+    }
     return error_class;
 }
 

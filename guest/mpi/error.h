@@ -14,6 +14,7 @@ struct dvm_errhandler {
     struct dvm_object object;
     MPI_Errhandler predefined; /* its handle, where it is one */
     MPI_Comm_errhandler_function* function;
+    bool fortran; /* takes its handle as Fortran's integer */
 };
 
 /* NULL: not an error handler. */

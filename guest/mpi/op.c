@@ -66,6 +66,15 @@ int dvm_op_check(MPI_Op handle, const struct dvm_type* type, struct dvm_op** fou
     return dvm_fail(MPI_ERR_OP, "%s is not defined for %s", op->name, type->name);
 }
 
+static void call_function(const struct dvm_op* op, void* from, void* to, int* count, MPI_Datatype* type) {
+    if (!op->fortran) {
+        op->function(from, to, count, type);
+        return;
+    }
+    MPI_Fint number = dvm_to_int(*type);
+    ((void (*)(void*, void*, MPI_Fint*, MPI_Fint*))(void (*)(void))op->function)(from, to, count, &number);
+}
+
 void dvm_op_apply(const struct dvm_op* op, const void* in, void* inout, int64_t count, struct dvm_type* type) {
     if (count == 0) return;
     if (op->predefined) {
@@ -84,7 +93,7 @@ void dvm_op_apply(const struct dvm_op* op, const void* in, void* inout, int64_t 
         int some = count > INT_MAX ? INT_MAX : (int)count;
         const int64_t step = some;
         MPI_Datatype handle = type->handle;
-        op->function(from, to, &some, &handle);
+        call_function(op, from, to, &some, &handle);
         from += step * type->extent;
         to += step * type->extent;
         count -= step;

@@ -13,6 +13,7 @@ struct dvm_op {
     const char* name;
     bool predefined;
     bool commutative;
+    bool fortran;     /* the function takes the datatype as Fortran's integer */
     uint8_t row;      /* of the table of functions; predefined ones only */
     uint16_t classes; /* of datatypes that it takes, a bit each */
     MPI_User_function* function;

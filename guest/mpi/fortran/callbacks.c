@@ -1,5 +1,7 @@
 /* Operations, error handlers and generalized requests of Fortran programs. */
 #include "fortran.h"
+#include "guest/mpi/internal.h"
+#include "guest/mpi/op.h"
 
 typedef void (*any_function)(void);
 
@@ -10,7 +12,10 @@ DVF_ALIAS(op_create)
 void pmpi_op_create_(MPI_User_function* function, const MPI_Fint* commute, MPI_Fint* op, MPI_Fint* ierror) {
     MPI_Op made = MPI_OP_NULL;
     const int code = PMPI_Op_create(function, *commute != 0, &made);
-    if (code == MPI_SUCCESS) *op = dvm_to_int(made);
+    if (code == MPI_SUCCESS) {
+        dvm_op_of(made)->fortran = true;
+        *op = dvm_to_int(made);
+    }
     dvf_return(ierror, code);
 }
 
@@ -24,7 +29,10 @@ void pmpi_op_create_(MPI_User_function* function, const MPI_Fint* commute, MPI_F
                                            MPI_Fint* ierror) {                                               \
         MPI_Errhandler made = MPI_ERRHANDLER_NULL;                                                           \
         const int code = PMPI_##kind##_create_errhandler(function, &made);                                   \
-        if (code == MPI_SUCCESS) *errhandler = dvm_to_int(made);                                             \
+        if (code == MPI_SUCCESS) {                                                                           \
+            dvm_errhandler_of(made)->fortran = true;                                                         \
+            *errhandler = dvm_to_int(made);                                                                  \
+        }                                                                                                    \
         dvf_return(ierror, code);                                                                            \
     }
 
