@@ -53,6 +53,7 @@ enum dvm_request_type { DVM_SEND, DVM_RECEIVE, DVM_SCHEDULED, DVM_GENERALIZED };
 enum dvm_stage {
     DVM_IDLE,      /* not started, or persistent and waiting to be */
     DVM_POSTED,    /* a receive that waits to be matched */
+    DVM_MATCHED,   /* a receive whose message comes unasked */
     DVM_EAGER_OUT, /* a send whose data goes out unasked */
     DVM_OFFERING,  /* a send whose offer is to go out */
     DVM_DATA_OUT,  /* a send that was accepted */

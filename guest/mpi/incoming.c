@@ -77,6 +77,7 @@ static enum outcome begin_eager(struct dvm_peer* peer) {
     if (request != NULL) {
         dvm_set_result(request, peer->rank, envelope, length);
         request->done = 0;
+        request->stage = DVM_MATCHED;
         dvm_interested(peer);
         peer->sink.request = request;
         return take_piece(peer);
@@ -182,6 +183,7 @@ void dvm_deliver(struct dvm_request* request, struct dvm_unexpected* unexpected)
         dvm_accept(request, peer, unexpected->sender);
     } else if (unexpected->arrived < unexpected->length) {
         unexpected->claimed = request;
+        request->stage = DVM_MATCHED;
         dvm_interested(peer);
         return;
     } else {

@@ -1,0 +1,331 @@
+/* Scenarios of MPI programs that mpi_test.cpp runs as ranks: each checks itself. */
+#include <mpi.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int rank;
+static int size;
+
+#define CHECK(condition)                                                           \
+    do {                                                                           \
+        if (!(condition)) {                                                        \
+            fprintf(stderr, "rank %d: line %d: %s\n", rank, __LINE__, #condition); \
+            _exit(99);                                                             \
+        }                                                                          \
+    } while (0)
+
+static const int lengths[] = {0, 1, 8, 48, 49, 1000, 32768, 32769, 100000, 1000000};
+#define LENGTHS ((int)(sizeof lengths / sizeof *lengths))
+#define LONGEST 1000000
+
+static unsigned char out[LONGEST];
+static unsigned char in[LONGEST];
+
+static void fill(int length, int seed) {
+    for (int i = 0; i < length; ++i) out[i] = (unsigned char)(i * 7 + seed);
+}
+
+static int came(const unsigned char* bytes, int length, int seed) {
+    for (int i = 0; i < length; ++i)
+        if (bytes[i] != (unsigned char)(i * 7 + seed)) return 0;
+    return 1;
+}
+
+static void start(void) {
+    CHECK(MPI_Init(NULL, NULL) == MPI_SUCCESS);
+    CHECK(MPI_Comm_rank(MPI_COMM_WORLD, &rank) == MPI_SUCCESS);
+    CHECK(MPI_Comm_size(MPI_COMM_WORLD, &size) == MPI_SUCCESS);
+}
+
+/* ---- messages ---- */
+
+static void ring(void) {
+    const int to = (rank + 1) % size;
+    const int from = (rank + size - 1) % size;
+    for (int k = 0; k < LENGTHS; ++k) {
+        MPI_Request requests[2];
+        MPI_Status statuses[2];
+        fill(lengths[k], rank);
+        MPI_Irecv(in, LONGEST, MPI_BYTE, from, k, MPI_COMM_WORLD, &requests[0]);
+        MPI_Isend(out, lengths[k], MPI_BYTE, to, k, MPI_COMM_WORLD, &requests[1]);
+        CHECK(MPI_Waitall(2, requests, statuses) == MPI_SUCCESS);
+        CHECK(statuses[0].MPI_SOURCE == from && statuses[0].MPI_TAG == k);
+        CHECK(requests[0] == MPI_REQUEST_NULL && came(in, lengths[k], from));
+        MPI_Sendrecv(out, lengths[k], MPI_BYTE, to, 1, in, LONGEST, MPI_BYTE, from, 1, MPI_COMM_WORLD,
+                     MPI_STATUS_IGNORE);
+        CHECK(came(in, lengths[k], from));
+        MPI_Sendrecv_replace(out, lengths[k], MPI_BYTE, to, 1, from, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        CHECK(came(out, lengths[k], from));
+    }
+}
+
+/* As they come: who is done with one length goes on to the next. */
+static void any_source(void) {
+    for (int k = 0; rank != 0 && k < LENGTHS; ++k) {
+        fill(lengths[k], rank);
+        CHECK(MPI_Ssend(out, lengths[k], MPI_BYTE, 0, k, MPI_COMM_WORLD) == MPI_SUCCESS);
+    }
+    int due[32] = {0};
+    for (int i = 0; rank == 0 && i < LENGTHS * (size - 1); ++i) {
+        MPI_Status status;
+        MPI_Recv(in, LONGEST, MPI_BYTE, MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &status);
+        CHECK(status.MPI_TAG == due[status.MPI_SOURCE]++);
+        CHECK(came(in, lengths[status.MPI_TAG], status.MPI_SOURCE));
+    }
+}
+
+static void all_to_all(void) {
+    enum { kLength = 40000 };
+    MPI_Request* const requests = malloc(2 * (size_t)size * sizeof *requests);
+    unsigned char* const all = malloc((size_t)size * kLength);
+    fill(kLength, rank);
+    for (int i = 0; i < size; ++i) MPI_Isend(out, kLength, MPI_BYTE, i, 3, MPI_COMM_WORLD, &requests[size + i]);
+    for (int i = 0; i < size; ++i)
+        MPI_Irecv(all + (size_t)i * kLength, kLength, MPI_BYTE, i, 3, MPI_COMM_WORLD, &requests[i]);
+    CHECK(MPI_Waitall(2 * size, requests, MPI_STATUSES_IGNORE) == MPI_SUCCESS);
+    for (int i = 0; i < size; ++i) CHECK(came(all + (size_t)i * kLength, kLength, i));
+    free(all);
+    free(requests);
+}
+
+static void messages(void) {
+    ring();
+    all_to_all();
+    any_source();
+}
+
+/* What comes first is what was sent first, among those that match; the order of tags is the receiver's to choose. */
+static void order(void) {
+    enum { kMessages = 300 };
+    int value = -1;
+    if (rank == 0) {
+        for (int i = 0; i < kMessages; ++i) MPI_Send(&i, 1, MPI_INT, 1, i % 3, MPI_COMM_WORLD);
+        MPI_Send(&value, 1, MPI_INT, 1, 9, MPI_COMM_WORLD);
+    } else if (rank == 1) {
+        MPI_Recv(&value, 1, MPI_INT, 0, 9, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        for (int tag = 2; tag > 0; --tag)
+            for (int i = tag; i < kMessages; i += 3) {
+                MPI_Recv(&value, 1, MPI_INT, 0, tag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+                CHECK(value == i);
+            }
+        for (int i = 0; i < kMessages; i += 3) {
+            MPI_Recv(&value, 1, MPI_INT, MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+            CHECK(value == i);
+        }
+    }
+}
+
+static void probes(void) {
+    MPI_Status status;
+    MPI_Message message;
+    int flag = 1;
+    if (rank == 0) {
+        fill(50000, 1);
+        for (int to = 1; to < size; ++to) MPI_Send(out, 50000, MPI_BYTE, to, 4, MPI_COMM_WORLD);
+        return;
+    }
+    MPI_Iprobe(0, 5, MPI_COMM_WORLD, &flag, &status);
+    CHECK(!flag);
+    MPI_Probe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &status);
+    CHECK(status.MPI_SOURCE == 0 && status.MPI_TAG == 4);
+    MPI_Mprobe(0, 4, MPI_COMM_WORLD, &message, &status);
+    MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &flag, &status);
+    CHECK(!flag);
+    MPI_Mrecv(in, LONGEST, MPI_BYTE, &message, &status);
+    CHECK(message == MPI_MESSAGE_NULL && came(in, 50000, 1));
+}
+
+static void persistent(void) {
+    MPI_Request requests[2];
+    int sent = 0;
+    int received = -1;
+    MPI_Send_init(&sent, 1, MPI_INT, (rank + 1) % size, 1, MPI_COMM_WORLD, &requests[0]);
+    MPI_Recv_init(&received, 1, MPI_INT, (rank + size - 1) % size, 1, MPI_COMM_WORLD, &requests[1]);
+    for (int i = 0; i < 50; ++i) {
+        sent = i * size + rank;
+        MPI_Startall(2, requests);
+        MPI_Waitall(2, requests, MPI_STATUSES_IGNORE);
+        CHECK(received == i * size + (rank + size - 1) % size);
+    }
+    CHECK(MPI_Request_free(&requests[0]) == MPI_SUCCESS && MPI_Request_free(&requests[1]) == MPI_SUCCESS);
+}
+
+/* Both send first: what is buffered must go, however much it is. */
+static void buffered(void) {
+    const int there = size - 1 - rank;
+    const int room = 4 * (LONGEST + MPI_BSEND_OVERHEAD);
+    void* const buffer = malloc((size_t)room);
+    void* detached = NULL;
+    int detached_size = 0;
+    MPI_Buffer_attach(buffer, room);
+    fill(LONGEST, rank);
+    for (int i = 0; i < 4; ++i) CHECK(MPI_Bsend(out, LONGEST, MPI_BYTE, there, i, MPI_COMM_WORLD) == MPI_SUCCESS);
+    memset(out, 0, sizeof out);
+    for (int i = 4; i-- > 0;) {
+        MPI_Recv(in, LONGEST, MPI_BYTE, there, i, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        CHECK(came(in, LONGEST, there));
+    }
+    MPI_Buffer_detach(&detached, &detached_size);
+    CHECK(detached == buffer && detached_size == room);
+    free(buffer);
+}
+
+static void cancelled(void) {
+    MPI_Request request;
+    MPI_Status status;
+    int flag = 0;
+    MPI_Irecv(in, 1, MPI_BYTE, MPI_ANY_SOURCE, 77, MPI_COMM_WORLD, &request);
+    MPI_Cancel(&request);
+    MPI_Wait(&request, &status);
+    MPI_Test_cancelled(&status, &flag);
+    CHECK(flag);
+}
+
+static void requests(void) {
+    persistent();
+    buffered();
+    cancelled();
+}
+
+/* ---- communicators ---- */
+
+static void halves(MPI_Comm half, int half_size) {
+    MPI_Comm inter;
+    MPI_Comm merged;
+    int half_rank = 0;
+    int remote = 0;
+    int value = -1;
+    MPI_Comm_rank(half, &half_rank);
+    MPI_Intercomm_create(half, 0, MPI_COMM_WORLD, rank % 2 == 0 ? 1 : 0, 7, &inter);
+    MPI_Comm_remote_size(inter, &remote);
+    CHECK(remote == size - half_size);
+    if (half_rank < remote) {
+        MPI_Request request;
+        MPI_Irecv(&value, 1, MPI_INT, half_rank, 3, inter, &request);
+        MPI_Send(&rank, 1, MPI_INT, half_rank, 3, inter);
+        MPI_Wait(&request, MPI_STATUS_IGNORE);
+        CHECK(value == (rank ^ 1));
+    }
+    MPI_Intercomm_merge(inter, rank % 2, &merged);
+    int merged_rank = -1;
+    MPI_Comm_rank(merged, &merged_rank);
+    CHECK(merged_rank == (rank % 2 == 0 ? half_rank : remote + half_rank));
+    MPI_Comm_free(&inter);
+    MPI_Comm_free(&merged);
+}
+
+static void communicators(void) {
+    MPI_Comm copy;
+    MPI_Comm half;
+    MPI_Comm later;
+    MPI_Request request;
+    int half_size = 0;
+    int result = 0;
+    MPI_Comm_dup(MPI_COMM_WORLD, &copy);
+    MPI_Comm_compare(copy, MPI_COMM_WORLD, &result);
+    CHECK(result == MPI_CONGRUENT);
+    MPI_Comm_split(copy, rank % 2, rank, &half);
+    MPI_Comm_size(half, &half_size);
+    CHECK(half_size == (size + 1 - rank % 2) / 2);
+    MPI_Comm_idup(half, &later, &request);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    /* The same source and tag in two communicators: neither sees the other's. */
+    int first = 1;
+    int second = 2;
+    const int there = (rank + 1) % size;
+    MPI_Request sends[2];
+    MPI_Isend(&first, 1, MPI_INT, there, 0, MPI_COMM_WORLD, &sends[0]);
+    MPI_Isend(&second, 1, MPI_INT, there, 0, copy, &sends[1]);
+    int value = 0;
+    MPI_Recv(&value, 1, MPI_INT, MPI_ANY_SOURCE, MPI_ANY_TAG, copy, MPI_STATUS_IGNORE);
+    CHECK(value == 2);
+    MPI_Recv(&value, 1, MPI_INT, MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    CHECK(value == 1);
+    MPI_Waitall(2, sends, MPI_STATUSES_IGNORE);
+    halves(half, half_size);
+    MPI_Comm_free(&later);
+    MPI_Comm_free(&half);
+    MPI_Comm_free(&copy);
+}
+
+/* ---- errors ---- */
+
+static int error_says(int code, int error_class, const char* words) {
+    char text[MPI_MAX_ERROR_STRING];
+    int length = 0;
+    int found = 0;
+    MPI_Error_class(code, &found);
+    MPI_Error_string(code, text, &length);
+    return found == error_class && strstr(text, words) != NULL;
+}
+
+static void errors(void) {
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    CHECK(error_says(MPI_Send(in, 1, MPI_BYTE, size, 0, MPI_COMM_WORLD), MPI_ERR_RANK, "MPI_Send: destination"));
+    CHECK(error_says(MPI_Send(in, -1, MPI_BYTE, 0, 0, MPI_COMM_WORLD), MPI_ERR_COUNT, "count -1"));
+    CHECK(error_says(MPI_Send(in, 1, MPI_BYTE, 0, -5, MPI_COMM_WORLD), MPI_ERR_TAG, "tag -5"));
+    CHECK(error_says(MPI_Send(in, 1, MPI_DATATYPE_NULL, 0, 0, MPI_COMM_WORLD), MPI_ERR_TYPE, "datatype"));
+    CHECK(error_says(MPI_Send(NULL, 1, MPI_BYTE, 0, 0, MPI_COMM_WORLD), MPI_ERR_BUFFER, "NULL"));
+    CHECK(error_says(MPI_Recv(in, 1, MPI_BYTE, 0, 0, MPI_COMM_NULL, MPI_STATUS_IGNORE), MPI_ERR_COMM, "MPI_Recv"));
+    MPI_Comm copy;
+    MPI_Comm_dup(MPI_COMM_WORLD, &copy);
+    MPI_Comm freed = copy;
+    MPI_Comm_free(&copy);
+    CHECK(MPI_Send(in, 1, MPI_BYTE, 0, 0, freed) == MPI_ERR_COMM);
+    CHECK(MPI_Win_fence(0, MPI_WIN_NULL) == MPI_ERR_UNSUPPORTED_OPERATION);
+    fill(100000, 1);
+    for (int k = 0; k < 3; ++k) {
+        const int length = k == 0 ? 8 : k == 1 ? 1000 : 100000;
+        MPI_Request request;
+        MPI_Isend(out, length, MPI_BYTE, rank, 1, MPI_COMM_WORLD, &request);
+        const int code = MPI_Recv(in, length / 2, MPI_BYTE, rank, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        CHECK(error_says(code, MPI_ERR_TRUNCATE, "MPI_Recv: the message from rank"));
+        CHECK(came(in, length / 2, 1));
+        MPI_Wait(&request, MPI_STATUS_IGNORE);
+        MPI_Isend(out, length, MPI_BYTE, (rank + 1) % size, 1, MPI_COMM_WORLD, &request);
+        CHECK(MPI_Recv(in, length / 2, MPI_BYTE, MPI_ANY_SOURCE, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE) ==
+              MPI_ERR_TRUNCATE);
+        CHECK(came(in, length / 2, 1));
+        MPI_Wait(&request, MPI_STATUS_IGNORE);
+    }
+}
+
+/* A rank dies: the others hear of it when they need it, and go on without it. */
+static void death(void) {
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    if (rank == 1) raise(SIGKILL);
+    const int code = MPI_Recv(in, 1, MPI_BYTE, 1, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    CHECK(error_says(code, MPI_ERR_PROC_ABORTED, "rank 1"));
+    CHECK(MPI_Send(out, LONGEST, MPI_BYTE, 1, 0, MPI_COMM_WORLD) == MPI_ERR_PROC_ABORTED);
+    if (rank == 0) CHECK(MPI_Send(out, LONGEST, MPI_BYTE, 2, 0, MPI_COMM_WORLD) == MPI_SUCCESS);
+    if (rank == 2) CHECK(MPI_Recv(in, LONGEST, MPI_BYTE, 0, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE) == MPI_SUCCESS);
+    /* MPI_Finalize needs everyone. */
+    _exit(0);
+}
+
+static void aborts(void) {
+    if (rank == 0) MPI_Abort(MPI_COMM_WORLD, 7);
+    MPI_Recv(in, 1, MPI_BYTE, 0, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+}
+
+static const struct {
+    const char* name;
+    void (*run)(void);
+} scenarios[] = {
+    {"messages", messages},           {"order", order},   {"probes", probes}, {"requests", requests},
+    {"communicators", communicators}, {"errors", errors}, {"death", death},   {"aborts", aborts},
+};
+
+int main(int argc, char** argv) {
+    for (size_t i = 0; argc == 2 && i < sizeof scenarios / sizeof *scenarios; ++i)
+        if (strcmp(argv[1], scenarios[i].name) == 0) {
+            start();
+            scenarios[i].run();
+            return MPI_Finalize();
+        }
+    fprintf(stderr, "no such scenario\n");
+    return 2;
+}

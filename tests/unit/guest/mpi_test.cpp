@@ -1,0 +1,55 @@
+#include "native_ranks.hpp"
+
+namespace divisi::test {
+namespace {
+
+TEST(Mpi, CarriesMessagesOfEveryLength) {
+    for (const std::uint32_t count : {1U, 2U, 5U}) expect_all_well({.count = count}, "messages");
+}
+
+TEST(Mpi, CarriesThemThroughSmallChannels) {
+    expect_all_well({.count = 4, .ring_bytes = DIVISI_TEST_SMALL_RING}, "messages");
+}
+
+// Every wait sleeps: a lost wake-up would hang here.
+TEST(Mpi, LosesNoWakeUpWhenAlwaysSleeping) {
+    expect_all_well({.count = 4, .spin_ns = 1}, "messages");
+}
+
+TEST(Mpi, CarriesThemOverRoutes) {
+    expect_all_well({.count = 4, .shape = "chain"}, "messages");
+}
+
+TEST(Mpi, MatchesInTheOrderOfSending) {
+    expect_all_well({.count = 2}, "order");
+}
+
+TEST(Mpi, ProbesWhatCame) {
+    expect_all_well({.count = 3}, "probes");
+}
+
+TEST(Mpi, HasPersistentBufferedAndCancelledRequests) {
+    expect_all_well({.count = 2}, "requests");
+    expect_all_well({.count = 2, .ring_bytes = DIVISI_TEST_SMALL_RING}, "requests");
+}
+
+TEST(Mpi, KeepsCommunicatorsApart) {
+    for (const std::uint32_t count : {2U, 5U}) expect_all_well({.count = count}, "communicators");
+}
+
+TEST(Mpi, SaysWhatIsWrongWithAnArgument) {
+    expect_all_well({.count = 2}, "errors");
+}
+
+TEST(Mpi, TellsTheOthersOfADeath) {
+    EXPECT_EQ(run_ranks({.count = 3}, "death"), (std::vector<int>{0, 137, 0}));
+}
+
+TEST(Mpi, EndsAllWhenOneAborts) {
+    const auto codes = run_ranks({.count = 3}, "aborts");
+    EXPECT_EQ(codes.front(), 7);
+    for (const int code : codes) EXPECT_NE(code, 0);
+}
+
+}  // namespace
+}  // namespace divisi::test
