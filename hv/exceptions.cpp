@@ -1,6 +1,7 @@
 #include "hv/exceptions.hpp"
 
 #include <csignal>
+#include <cstring>
 
 namespace divisi::hv {
 namespace {
@@ -42,6 +43,28 @@ ExceptionSignal signal_of_exception(const Exit& exit, AddressSpace& memory) {
         case 17: return {SIGBUS, BUS_ADRALN, 0, "misaligned access"};
         default: return {SIGSEGV, SI_KERNEL, 0, "processor exception " + std::to_string(exit.vector)};
     }
+}
+
+int float_exception_code(std::uint8_t vector, const std::vector<std::byte>& xsave) {
+    constexpr std::size_t kControlAt = 0, kStatusAt = 2, kMxcsrAt = 24;
+    if (xsave.size() < kMxcsrAt + sizeof(std::uint32_t)) return FPE_FLTINV;
+    std::uint32_t raised = 0;
+    if (vector == 19) {
+        std::uint32_t mxcsr = 0;
+        std::memcpy(&mxcsr, xsave.data() + kMxcsrAt, sizeof mxcsr);
+        raised = mxcsr & ~(mxcsr >> 7U);
+    } else {
+        std::uint16_t control = 0;
+        std::uint16_t status = 0;
+        std::memcpy(&control, xsave.data() + kControlAt, sizeof control);
+        std::memcpy(&status, xsave.data() + kStatusAt, sizeof status);
+        raised = status & ~static_cast<std::uint32_t>(control);
+    }
+    if ((raised & 0x01U) != 0) return FPE_FLTINV;
+    if ((raised & 0x04U) != 0) return FPE_FLTDIV;
+    if ((raised & 0x08U) != 0) return FPE_FLTOVF;
+    if ((raised & 0x12U) != 0) return FPE_FLTUND;
+    return (raised & 0x20U) != 0 ? FPE_FLTRES : FPE_FLTINV;
 }
 
 }  // namespace divisi::hv

@@ -23,6 +23,8 @@
 
 namespace divisi::hv {
 
+class SignalFile;
+
 // Where a program's standard output or error goes.
 class OutputSink {
 public:
@@ -52,13 +54,14 @@ private:
 
 struct OpenFile {
     Fd fd;
-    std::shared_ptr<OutputSink> sink;    // instead of fd
-    std::unique_ptr<OpenFolder> folder;  // instead of fd
-    std::optional<struct stat> status;   // what fstat says, where not what the host says of `fd`
-    std::string path;                    // absolute where it has one
-    int flags = 0;                       // as opened: O_APPEND, O_NONBLOCK, …
-    bool may_block = false;              // a pipe, socket or terminal: calls go to another host thread
-    bool changeable = false;             // its place lets the program change its attributes
+    std::shared_ptr<OutputSink> sink;     // instead of fd
+    std::unique_ptr<OpenFolder> folder;   // instead of fd
+    std::shared_ptr<SignalFile> signals;  // what `fd` only tells about: signals to be read
+    std::optional<struct stat> status;    // what fstat says, where not what the host says of `fd`
+    std::string path;                     // absolute where it has one
+    int flags = 0;                        // as opened: O_APPEND, O_NONBLOCK, …
+    bool may_block = false;               // a pipe, socket or terminal: calls go to another host thread
+    bool changeable = false;              // its place lets the program change its attributes
 
     [[nodiscard]] int host() const { return sink ? sink->terminal() : fd.get(); }
 };

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "hv/program.hpp"
+#include "hv/syscalls/call.hpp"
 
 namespace divisi::hv {
 namespace {
@@ -54,16 +55,88 @@ SysResult FutexTable::wait(Thread& thread, const std::vector<Word>& words, std::
     for (const Word& word : words) {
         if (load(word.host) != word.expected) return -EAGAIN;
     }
+    return enqueue(thread, words, {&thread, bitset, 0}, deadline);
+}
+
+SysResult FutexTable::enqueue(Thread& thread, const std::vector<Word>& words, const Waiter& waiter,
+                              std::optional<Timers::Clock::time_point> deadline) {
     Wait wait;
     wait.ticket = thread.program.scheduler().prepare(thread, false);
+    wait.lock = waiter.lock != nullptr;
+    lock_waits_ += wait.lock ? 1 : 0;
     for (std::size_t i = 0; i < words.size(); ++i) {
         wait.keys.push_back(words[i].key);
-        queues_[words[i].key].push_back({&thread, bitset, static_cast<std::int64_t>(i)});
+        queues_[words[i].key].push_back(waiter);
+        queues_[words[i].key].back().index = static_cast<std::int64_t>(i);
     }
     if (deadline)
         wait.timer = timers_.at(*deadline, [this, &thread, ticket = wait.ticket] { timed_out(thread, ticket); });
     waits_.insert_or_assign(&thread, std::move(wait));
     return 0;
+}
+
+// ---- words that have an owner ----
+
+SysResult FutexTable::lock(Thread& thread, const LockRequest& request, bool& acquired) {
+    auto* const host = const_cast<std::uint32_t*>(request.word.host);
+    const auto self = static_cast<std::uint32_t>(thread.tid);
+    const std::lock_guard lock(mutex_);
+    const std::atomic_ref word(*host);
+    std::uint32_t seen = word.load();
+    for (;;) {
+        const std::uint32_t owner = seen & FUTEX_TID_MASK;
+        if (owner == self) return -EDEADLK;
+        if (owner == 0) {
+            const bool others = queues_.contains(request.word.key);
+            const std::uint32_t mine = self | (seen & FUTEX_OWNER_DIED) | (others ? FUTEX_WAITERS : 0U);
+            if (!word.compare_exchange_weak(seen, mine)) continue;
+            acquired = true;
+            return 0;
+        }
+        if (!request.may_wait) return -EAGAIN;
+        if (thread.program.find_thread(static_cast<int>(owner)) == nullptr) return -ESRCH;
+        if (word.compare_exchange_weak(seen, seen | FUTEX_WAITERS)) break;
+    }
+    return enqueue(thread, {request.word}, {&thread, ~0U, 0, host}, request.deadline);
+}
+
+// SAFETY: whatever the program makes of the word meanwhile, the store is one it could have made itself.
+void FutexTable::hand_over(const Key& key, std::uint32_t* word, std::uint32_t mark) {
+    const auto queue = queues_.find(key);
+    const auto is_lock = [](const Waiter& waiter) { return waiter.lock != nullptr; };
+    if (queue != queues_.end()) {
+        const auto first = std::find_if(queue->second.begin(), queue->second.end(), is_lock);
+        if (first != queue->second.end()) {
+            const bool more = std::any_of(std::next(first), queue->second.end(), is_lock);
+            const auto owner = static_cast<std::uint32_t>(first->thread->tid);
+            std::atomic_ref(*word).store(owner | mark | (more ? FUTEX_WAITERS : 0U));
+            finish(*first->thread, 0);
+            return;
+        }
+    }
+    std::atomic_ref(*word).store(mark);
+}
+
+SysResult FutexTable::unlock(const Thread& thread, const Word& word) {
+    const std::lock_guard lock(mutex_);
+    if ((load(word.host) & FUTEX_TID_MASK) != static_cast<std::uint32_t>(thread.tid)) return -EPERM;
+    hand_over(word.key, const_cast<std::uint32_t*>(word.host), 0);
+    return 0;
+}
+
+void FutexTable::owner_died(const Thread& thread) {
+    const std::lock_guard lock(mutex_);
+    if (lock_waits_ == 0) return;
+    std::map<Key, std::uint32_t*> held;
+    for (const auto& [key, queue] : queues_) {
+        if (key.space != &thread.program && !key.window) continue;
+        for (const Waiter& waiter : queue) {
+            if (waiter.lock == nullptr) continue;
+            if ((load(waiter.lock) & FUTEX_TID_MASK) == static_cast<std::uint32_t>(thread.tid))
+                held.emplace(key, waiter.lock);
+        }
+    }
+    for (const auto& [key, word] : held) hand_over(key, word, FUTEX_OWNER_DIED);
 }
 
 void FutexTable::finish(Thread& thread, std::int64_t result) {
@@ -77,6 +150,7 @@ void FutexTable::finish(Thread& thread, std::int64_t result) {
     }
     if (found->second.timer) timers_.cancel(*found->second.timer);
     const std::uint64_t ticket = found->second.ticket;
+    lock_waits_ -= found->second.lock ? 1 : 0;
     waits_.erase(found);
     thread.program.scheduler().wake(thread, ticket, result);
 }
@@ -90,7 +164,9 @@ void FutexTable::timed_out(Thread& thread, std::uint64_t ticket) {
 
 void FutexTable::interrupt(Thread& thread, std::int64_t result) {
     const std::lock_guard lock(mutex_);
-    finish(thread, result);
+    const auto found = waits_.find(&thread);
+    const bool locks = found != waits_.end() && found->second.lock;
+    finish(thread, locks && result == kRestart ? kRestartAlways : result);
 }
 
 void FutexTable::wake_windows() {
@@ -114,6 +190,7 @@ void FutexTable::forget(const Program& program) {
             continue;
         }
         if (wait->second.timer) timers_.cancel(*wait->second.timer);
+        lock_waits_ -= wait->second.lock ? 1 : 0;
         wait = waits_.erase(wait);
     }
 }
@@ -123,8 +200,9 @@ SysResult FutexTable::wake_locked(const Key& key, std::uint32_t count, std::uint
     while (woken < static_cast<SysResult>(count)) {
         const auto queue = queues_.find(key);
         if (queue == queues_.end()) break;
-        const auto waiter = std::find_if(queue->second.begin(), queue->second.end(),
-                                         [bitset](const Waiter& item) { return (item.bitset & bitset) != 0; });
+        const auto waiter = std::find_if(queue->second.begin(), queue->second.end(), [bitset](const Waiter& item) {
+            return item.lock == nullptr && (item.bitset & bitset) != 0;
+        });
         if (waiter == queue->second.end()) break;
         finish(*waiter->thread, waiter->index);
         ++woken;

@@ -48,6 +48,18 @@ public:
     // FUTEX_WAKE_OP; `target` is the word that is operated on.
     SysResult wake_op(Key first, std::uint32_t first_count, Key second, std::uint32_t second_count,
                       std::uint32_t* target, std::uint32_t operation);
+    // FUTEX_LOCK_PI: the word becomes the thread's number, or the thread waits until it is handed over. There are no
+    // priorities to inherit. 0 with `acquired` set, or as `wait`; -EDEADLK, -ESRCH; -EAGAIN for one that must not wait.
+    struct LockRequest {
+        Word word;
+        bool may_wait = true;
+        std::optional<Timers::Clock::time_point> deadline;
+    };
+    SysResult lock(Thread& thread, const LockRequest& request, bool& acquired);
+    // FUTEX_UNLOCK_PI: hands the word to the first that waits for it. -EPERM where it is not the thread's.
+    SysResult unlock(const Thread& thread, const Word& word);
+    // The thread is gone: what it held goes to those that wait for it, marked.
+    void owner_died(const Thread& thread);
     // Forgets the thread, if it waits; it is woken with `result`.
     void interrupt(Thread& thread, std::int64_t result);
     // Wakes all that wait on words of windows: something happened that they may have to see (a rank has ended).
@@ -59,15 +71,20 @@ private:
     struct Waiter {
         Thread* thread;
         std::uint32_t bitset;
-        std::int64_t index;  // of the word, as the wake's result
+        std::int64_t index;             // of the word, as the wake's result
+        std::uint32_t* lock = nullptr;  // waits to own this word, and not to be woken
     };
     using Queue = std::list<Waiter>;
     struct Wait {
         std::vector<Key> keys;
+        bool lock = false;
         std::optional<Timers::Id> timer;
         std::uint64_t ticket = 0;
     };
 
+    SysResult enqueue(Thread& thread, const std::vector<Word>& words, const Waiter& waiter,
+                      std::optional<Timers::Clock::time_point> deadline);
+    void hand_over(const Key& key, std::uint32_t* word, std::uint32_t mark);
     void timed_out(Thread& thread, std::uint64_t ticket);
     void finish(Thread& thread, std::int64_t result);
     SysResult wake_locked(const Key& key, std::uint32_t count, std::uint32_t bitset);
@@ -76,6 +93,7 @@ private:
     std::mutex mutex_;
     std::map<Key, Queue> queues_;
     std::map<Thread*, Wait> waits_;
+    std::size_t lock_waits_ = 0;  // how many of them are for locks
 };
 
 }  // namespace divisi::hv

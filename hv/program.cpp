@@ -22,27 +22,6 @@ const void* window_identity(int fd) {
     return reinterpret_cast<const void*>(static_cast<std::uintptr_t>(fd) + 1);  // NOLINT: an identity, never followed
 }
 
-// A node's processor is among a program's for as long as this lives.
-class Presence {
-public:
-    Presence(std::mutex& mutex, std::vector<const Vcpu*>& vcpus, const Vcpu& vcpu)
-        : mutex_(mutex), vcpus_(vcpus), vcpu_(vcpu) {
-        const std::lock_guard lock(mutex_);
-        vcpus_.push_back(&vcpu_);
-    }
-    Presence(const Presence&) = delete;
-    Presence& operator=(const Presence&) = delete;
-    ~Presence() {
-        const std::lock_guard lock(mutex_);
-        std::erase(vcpus_, &vcpu_);
-    }
-
-private:
-    std::mutex& mutex_;
-    std::vector<const Vcpu*>& vcpus_;
-    const Vcpu& vcpu_;
-};
-
 }  // namespace
 
 Program::Program(ProgramSpec spec, Services services)
@@ -51,13 +30,16 @@ Program::Program(ProgramSpec spec, Services services)
       memory_(*spec_.ram, *spec_.tables),
       scheduler_(static_cast<unsigned>(spec_.nodes.size()), services.timers, spec_.kick),
       sleepers_(scheduler_),
-      alarm_(services.timers,
-             [this] {
-                 SignalInfo info;
-                 info.signo = SIGALRM;
-                 info.code = SI_KERNEL;
-                 send_signal(info);
-             }),
+      cpu_times_(spec_.nodes.size()),
+      interval_timers_{make_interval_timer(SIGALRM), make_interval_timer(SIGVTALRM), make_interval_timer(SIGPROF)},
+      program_timers_(services.timers,
+                      [this](int tid, const SignalInfo& info) {
+                          if (tid == 0) {
+                              send_signal(info);
+                          } else if (const auto thread = find_thread(tid); thread != nullptr) {
+                              send_thread_signal(*thread, info);
+                          }
+                      }),
       last_tid_(spec_.pid - 1) {
     if (spec_.clock != nullptr) clock_hold_.emplace(*spec_.clock, services_.timers);
     files_.put(0, spec_.standard_input, false);
@@ -67,9 +49,23 @@ Program::Program(ProgramSpec spec, Services services)
 
 Program::~Program() {
     scheduler_.close();
-    alarm_.set({});
+    for (IntervalTimer& timer : interval_timers_) timer.set({});
+    program_timers_.clear();
     services_.futexes.forget(*this);
     services_.blocking.cancel_all(*this);
+}
+
+// Processor time is all the program's own: what the VMM does for it counts as its doing.
+IntervalTimer Program::make_interval_timer(int signo) {
+    IntervalTimer::Clockwork clockwork = IntervalTimer::host_clock(CLOCK_MONOTONIC);
+    if (signo != SIGALRM)
+        clockwork = {[this] { return cpu_times_.program(); }, static_cast<unsigned>(spec_.nodes.size()), true};
+    return IntervalTimer(services_.timers, std::move(clockwork), [this, signo](std::uint64_t) {
+        SignalInfo info;
+        info.signo = signo;
+        info.code = SI_KERNEL;
+        send_signal(info);
+    });
 }
 
 Result<std::unique_ptr<Program>> Program::create(ProgramSpec spec, Services services) {
@@ -109,7 +105,7 @@ Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_
         return error;
     };
     if (auto bound = vcpu.bind(*spec_.ram, *spec_.tables); !bound) return fail(std::move(bound).error());
-    const Presence presence(vcpus_mutex_, vcpus_, vcpu);
+    const CpuTimes::Presence presence(cpu_times_, cpu, vcpu);
     Thread* resident = nullptr;
     while (Thread* thread = scheduler_.acquire(cpu)) {
         if (thread != resident) {
@@ -120,6 +116,7 @@ Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_
             if (auto loaded = vcpu.load(thread->context); !loaded) return fail(std::move(loaded).error());
             resident = thread;
         }
+        cpu_times_.take_up(*thread, cpu);
         if (std::exchange(thread->sched.parked, false)) complete_wait(*thread);
         bool stays = true;
         while (stays && !over()) {
@@ -138,6 +135,7 @@ Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_
             }
             stays = handle(*thread, vcpu, exit, cpu);
         }
+        cpu_times_.put_down(*thread);
         if (over()) break;
         if (thread->sched.state == Thread::Scheduling::State::kDead) {
             reap(*thread);
@@ -210,13 +208,12 @@ bool Program::deliver_signals(Thread& thread, Vcpu& vcpu) {
             terminate(info->signo, std::move(fault));
             return false;
         }
-        if (static_cast<SysResult>(regs.rax) == kRestart) {
-            if ((action.flags & SA_RESTART) != 0) {
-                regs.rax = thread.call_number;
-                regs.rip -= 2;  // back onto the SYSCALL
-            } else {
-                regs.rax = static_cast<std::uint64_t>(-EINTR);
-            }
+        const auto result = static_cast<SysResult>(regs.rax);
+        if (result == kRestartAlways || (result == kRestart && (action.flags & SA_RESTART) != 0)) {
+            regs.rax = thread.call_number;
+            regs.rip -= 2;  // back onto the SYSCALL
+        } else if (result == kRestart) {
+            regs.rax = static_cast<std::uint64_t>(-EINTR);
         }
         if (!vcpu.save(thread.context) || !enter_handler(thread, memory_, action, *info) ||
             !vcpu.load(thread.context)) {
@@ -235,20 +232,26 @@ bool Program::deliver_signals(Thread& thread, Vcpu& vcpu) {
         thread.blocked = thread.blocked_before_suspend;
         thread.restore_blocked = false;
     }
-    if (static_cast<SysResult>(regs.rax) == kRestart) {
+    const auto result = static_cast<SysResult>(regs.rax);
+    if (result == kRestart || result == kRestartAlways) {
         regs.rax = thread.call_number;
         regs.rip -= 2;
     }
     return true;
 }
 
-void Program::handle_exception(Thread& thread, Vcpu& /*vcpu*/, const Exit& exit) {
+void Program::handle_exception(Thread& thread, Vcpu& vcpu, const Exit& exit) {
     const ExceptionSignal signal = signal_of_exception(exit, memory_);
     if (signal.signo == 0) return;  // a first touch: the page is there now
     SignalInfo info;
     info.signo = signal.signo;
     info.code = signal.code;
     info.address = signal.address;
+    info.trap = exit.vector;
+    info.error = exit.error_code;
+    if (info.signo == SIGFPE || info.signo == SIGILL) info.address = thread.context.regs.rip;
+    if (info.signo == SIGFPE && exit.vector != 0 && vcpu.save(thread.context))
+        info.code = float_exception_code(exit.vector, thread.context.xsave);
     const SignalAction action = signals_.action(info.signo);
     const bool masked = (thread.blocked & signal_bit(info.signo)) != 0;
     if (action.handler <= 1 || masked) {
@@ -371,13 +374,6 @@ void Program::count_unserved(std::uint64_t number) {
     const std::lock_guard lock(outcome_mutex_);
     // A hostile program has 2^64 numbers to ask for; the report needs only so many.
     if (unserved_.size() < 256 || unserved_.contains(number)) ++unserved_[number];
-}
-
-std::chrono::nanoseconds Program::time_elsewhere() const {
-    const std::lock_guard lock(vcpus_mutex_);
-    std::chrono::nanoseconds sum{0};
-    for (const Vcpu* vcpu : vcpus_) sum += vcpu->time_elsewhere();
-    return sum;
 }
 
 FutexTable::Key Program::futex_key(Gva address) const {

@@ -6,6 +6,7 @@
 // Threads: `terminate`, `send_signal` and the const members may be called from any thread.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -18,6 +19,7 @@
 #include "base/fd.hpp"
 #include "base/result.hpp"
 #include "hv/address_space.hpp"
+#include "hv/cpu_times.hpp"
 #include "hv/elf/image.hpp"
 #include "hv/fault_report.hpp"
 #include "hv/file_view.hpp"
@@ -25,6 +27,7 @@
 #include "hv/futex.hpp"
 #include "hv/guest_clock.hpp"
 #include "hv/interval_timer.hpp"
+#include "hv/program_timers.hpp"
 #include "hv/scheduler.hpp"
 #include "hv/signals.hpp"
 #include "hv/sleepers.hpp"
@@ -99,7 +102,10 @@ public:
     Scheduler& scheduler() { return scheduler_; }
     SignalState& signals() { return signals_; }
     Sleepers& sleepers() { return sleepers_; }
-    IntervalTimer& alarm() { return alarm_; }
+    CpuTimes& cpu_times() { return cpu_times_; }
+    // setitimer's: ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF.
+    IntervalTimer& interval_timer(std::size_t which) { return interval_timers_.at(which); }
+    ProgramTimers& timers() { return program_timers_; }
     Services& services() { return services_; }
     [[nodiscard]] const Services& services() const { return services_; }
     [[nodiscard]] const ProgramSpec& spec() const { return spec_; }
@@ -115,8 +121,6 @@ public:
     void exit_thread(Thread& thread, int code);
     std::vector<int> thread_ids() const;
     void count_unserved(std::uint64_t number);
-    // Processor time that the program's code took outside of its nodes' threads.
-    [[nodiscard]] std::chrono::nanoseconds time_elsewhere() const;
     FutexTable::Key futex_key(Gva address) const;
 
     [[nodiscard]] const FileView& view() const { return *view_; }
@@ -133,6 +137,7 @@ private:
     bool handle(Thread& thread, Vcpu& vcpu, const Exit& exit, unsigned cpu);
     void handle_exception(Thread& thread, Vcpu& vcpu, const Exit& exit);
     bool handle_syscall(Thread& thread, Vcpu& vcpu, unsigned cpu);
+    IntervalTimer make_interval_timer(int signo);
     void complete_wait(Thread& thread);
     // Lets the thread's pending signals take effect before it goes on; false when the program is over by one.
     bool deliver_signals(Thread& thread, Vcpu& vcpu);
@@ -153,9 +158,9 @@ private:
     Scheduler scheduler_;
     SignalState signals_;
     Sleepers sleepers_;
-    IntervalTimer alarm_;
-    mutable std::mutex vcpus_mutex_;
-    std::vector<const Vcpu*> vcpus_;  // of the nodes that run it now
+    CpuTimes cpu_times_;
+    std::array<IntervalTimer, 3> interval_timers_;
+    ProgramTimers program_timers_;
     mutable std::mutex threads_mutex_;
     std::map<int, std::shared_ptr<Thread>> threads_;
     int last_tid_;

@@ -1,6 +1,9 @@
 #include "hv/signals.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <climits>
 #include <csignal>
 #include <cstring>
 
@@ -32,11 +35,6 @@ struct UContext {
     SigContext context;
     std::uint64_t mask;
 };
-struct KernelSigInfo {
-    std::int32_t signo, error, code, padding;
-    std::uint64_t fields[14];
-};
-static_assert(sizeof(KernelSigInfo) == 128);
 struct SignalFrame {
     Gva restorer;
     UContext context;
@@ -54,23 +52,7 @@ bool on_alt_stack(const Thread& thread) {
     return thread.context.regs.rsp > alt.base && thread.context.regs.rsp - alt.base <= alt.size;
 }
 
-KernelSigInfo kernel_info(const SignalInfo& info) {
-    KernelSigInfo result{};
-    result.signo = info.signo;
-    result.code = info.code;
-    if (info.code > 0 && info.signo != SIGCHLD) {
-        result.fields[0] = info.address;
-    } else if (info.code == SI_TIMER) {
-        result.fields[0] = static_cast<std::uint32_t>(info.timer);
-        result.fields[1] = info.value;
-    } else {
-        result.fields[0] = static_cast<std::uint32_t>(info.pid);
-        result.fields[1] = info.value;
-    }
-    return result;
-}
-
-SigContext to_context(const Registers& regs, Gva fpstate, std::uint64_t mask, std::uint64_t address) {
+SigContext to_context(const Registers& regs, Gva fpstate, std::uint64_t mask, const SignalInfo& info) {
     SigContext context{};
     context.r8 = regs.r8, context.r9 = regs.r9, context.r10 = regs.r10, context.r11 = regs.r11;
     context.r12 = regs.r12, context.r13 = regs.r13, context.r14 = regs.r14, context.r15 = regs.r15;
@@ -79,7 +61,9 @@ SigContext to_context(const Registers& regs, Gva fpstate, std::uint64_t mask, st
     context.rip = regs.rip, context.rflags = regs.rflags;
     context.cs = 0x33, context.ss = 0x2b;
     context.old_mask = mask;
-    context.cr2 = address;
+    context.cr2 = info.address;
+    context.trap = info.trap;
+    context.error = info.error;
     context.fpstate = fpstate;
     return context;
 }
@@ -122,6 +106,43 @@ void sanitize(std::vector<std::byte>& image) {
 
 }  // namespace
 
+KernelSigInfo kernel_info(const SignalInfo& info) {
+    KernelSigInfo result{};
+    result.signo = info.signo;
+    result.code = info.code;
+    const auto pair = [](std::uint32_t low, std::uint32_t high) {
+        return low | static_cast<std::uint64_t>(high) << 32U;
+    };
+    if (info.code > 0 && info.signo != SIGCHLD) {
+        result.fields[0] = info.address;
+    } else if (info.code == SI_TIMER) {
+        result.fields[0] = pair(static_cast<std::uint32_t>(info.timer), static_cast<std::uint32_t>(info.overrun));
+        result.fields[1] = info.value;
+    } else {
+        result.fields[0] = pair(static_cast<std::uint32_t>(info.pid), info.uid);
+        result.fields[1] = info.value;
+    }
+    return result;
+}
+
+// SAFETY: a counter that nobody blocks on; when it is full, it says already what is to be said.
+void SignalFile::raise() const {
+    const std::uint64_t one = 1;
+    static_cast<void>(::write(event_.get(), &one, sizeof one));
+}
+
+void SignalFile::lower() const {
+    std::uint64_t count = 0;
+    static_cast<void>(::read(event_.get(), &count, sizeof count));
+}
+
+void SignalState::watch(const Thread& thread, const std::shared_ptr<SignalFile>& file) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(files_, [&file](const auto& other) { return other.expired() || other.lock() == file; });
+    files_.push_back(file);
+    if ((pending_locked(thread) & file->set()) != 0) file->raise();
+}
+
 SignalAction SignalState::action(int signo) const {
     const std::lock_guard lock(mutex_);
     return actions_.at(static_cast<std::size_t>(signo));
@@ -163,32 +184,61 @@ bool SignalState::post(Thread* thread, const SignalInfo& info) {
     const bool waited_for = thread != nullptr && (thread->blocked & signal_bit(info.signo)) != 0;
     if (ignored(info.signo) && !waited_for) return false;
     std::list<SignalInfo>& queue = thread != nullptr ? thread->pending : pending_;
+    if (info.origin && info.origin->queued) {
+        info.origin->overrun += 1 + info.missed;
+        return true;
+    }
     constexpr std::size_t kQueueLimit = 1024;
-    // Standard signals do not queue; real-time signals do, within a limit.
-    const bool standard = info.signo < 32;
+    // Standard signals do not queue, but those of timers do, each timer's once; real-time signals do within a limit.
+    const bool standard = info.signo < 32 && !info.origin;
     for (const SignalInfo& item : queue) {
         if (standard && item.signo == info.signo) return true;
     }
     if (queue.size() >= kQueueLimit) return false;
+    if (info.origin) {
+        info.origin->queued = true;
+        info.origin->overrun = info.missed;
+    }
     queue.push_back(info);
+    for (const auto& watcher : files_) {
+        if (const auto file = watcher.lock(); file && (file->set() & signal_bit(info.signo)) != 0) file->raise();
+    }
     return true;
 }
 
 std::optional<SignalInfo> SignalState::take(Thread& thread, SignalSet wanted) {
+    // As Linux: the thread's own first; of those, what its own instructions caused, then the lowest number.
+    constexpr SignalSet kCaused = signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) | signal_bit(SIGTRAP) |
+                                  signal_bit(SIGFPE) | signal_bit(SIGSYS);
+    const auto rank = [](const SignalInfo& info) {
+        return (kCaused & signal_bit(info.signo)) != 0 && info.code > 0 ? 0 : info.signo;
+    };
     const std::lock_guard lock(mutex_);
     for (std::list<SignalInfo>* queue : {&thread.pending, &pending_}) {
+        auto best = queue->end();
         for (auto item = queue->begin(); item != queue->end(); ++item) {
-            if ((wanted & signal_bit(item->signo)) == 0 && item->signo != SIGKILL) continue;
-            const SignalInfo info = *item;
-            queue->erase(item);
-            return info;
+            if ((wanted & signal_bit(item->signo)) == 0) continue;
+            if (best == queue->end() || rank(*item) < rank(*best)) best = item;
         }
+        if (best == queue->end()) continue;
+        SignalInfo info = *best;
+        queue->erase(best);
+        if (info.origin) {
+            info.overrun = static_cast<int>(std::min<std::uint64_t>(info.origin->overrun, INT_MAX));
+            info.origin->last_overrun.store(info.overrun);
+            info.origin->queued = false;
+        }
+        return info;
     }
     return std::nullopt;
 }
 
 SignalSet SignalState::pending(const Thread& thread) const {
     const std::lock_guard lock(mutex_);
+    return pending_locked(thread);
+}
+
+SignalSet SignalState::pending_locked(const Thread& thread) const {
     SignalSet set = 0;
     for (const std::list<SignalInfo>* queue : {&thread.pending, &pending_}) {
         for (const SignalInfo& item : *queue) set |= signal_bit(item.signo);
@@ -204,11 +254,13 @@ bool enter_handler(Thread& thread, AddressSpace& memory, const SignalAction& act
     Registers& regs = thread.context.regs;
     const bool alternate =
         (action.flags & SA_ONSTACK) != 0 && thread.alt_stack.flags != SS_DISABLE && !on_alt_stack(thread);
+    const bool on_alternate = alternate || (thread.alt_stack.flags != SS_DISABLE && on_alt_stack(thread));
     Gva sp = alternate ? thread.alt_stack.base + thread.alt_stack.size : regs.rsp - kRedZone;
     const std::vector<std::byte> xsave = frame_xsave(thread.context);
     sp = (sp - xsave.size()) & ~63ULL;
     const Gva fpstate = sp;
     sp = ((sp - sizeof(SignalFrame)) & ~15ULL) - 8;  // as after a call: the handler finds RSP + 8 aligned
+    if (on_alternate && sp < thread.alt_stack.base) return false;
     const SignalSet mask = thread.restore_blocked ? thread.blocked_before_suspend : thread.blocked;
     thread.restore_blocked = false;
     SignalFrame frame{};
@@ -217,7 +269,7 @@ bool enter_handler(Thread& thread, AddressSpace& memory, const SignalAction& act
     frame.context.stack_base = thread.alt_stack.base;
     frame.context.stack_flags = thread.alt_stack.flags;
     frame.context.stack_size = thread.alt_stack.size;
-    frame.context.context = to_context(regs, fpstate, mask, info.address);
+    frame.context.context = to_context(regs, fpstate, mask, info);
     frame.context.mask = mask;
     frame.info = kernel_info(info);
     if (!memory.copy_out(fpstate, xsave.data(), xsave.size()) || !memory.write(sp, frame)) return false;

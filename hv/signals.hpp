@@ -8,11 +8,15 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
+#include "base/fd.hpp"
 #include "hv/layout.hpp"
 #include "hv/thread.hpp"
 
@@ -31,6 +35,29 @@ struct SignalAction {
 
 inline constexpr int kSignalCount = 64;
 
+// The kernel's siginfo.
+struct KernelSigInfo {
+    std::int32_t signo, error, code, padding;
+    std::uint64_t fields[14];
+};
+static_assert(sizeof(KernelSigInfo) == 128);
+KernelSigInfo kernel_info(const SignalInfo& info);
+
+// What signalfd(2) opens: readable while a signal of the set waits. Its event can be waited for by the host's means.
+class SignalFile {
+public:
+    SignalFile(Fd event, SignalSet set) : event_(std::move(event)), set_(set) {}
+
+    [[nodiscard]] SignalSet set() const { return set_.load(); }
+    void change(SignalSet set) { set_.store(set); }
+    void raise() const;
+    void lower() const;
+
+private:
+    Fd event_;
+    std::atomic<SignalSet> set_;
+};
+
 class SignalState {
 public:
     SignalAction action(int signo) const;
@@ -43,6 +70,9 @@ public:
     [[nodiscard]] bool has(const Thread& thread, SignalSet wanted) const;
     [[nodiscard]] SignalSet pending(const Thread& thread) const;
 
+    // Tells `file` of all signals of its set, those that wait already included.
+    void watch(const Thread& thread, const std::shared_ptr<SignalFile>& file);
+
     enum class Default : std::uint8_t { kTerminate, kIgnore, kStop };
     static Default default_action(int signo);
     // Whether a death by it asks for an explanation: those for which Linux writes a core.
@@ -51,7 +81,10 @@ public:
 private:
     [[nodiscard]] bool ignored(int signo) const;
 
+    [[nodiscard]] SignalSet pending_locked(const Thread& thread) const;
+
     mutable std::mutex mutex_;
+    std::vector<std::weak_ptr<SignalFile>> files_;
     std::array<SignalAction, kSignalCount + 1> actions_{};
     std::list<SignalInfo> pending_;
 };

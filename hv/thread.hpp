@@ -4,9 +4,12 @@
 #include <array>
 #include <atomic>
 #include <bitset>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -27,13 +30,27 @@ constexpr SignalSet signal_bit(int signo) {
     return 1ULL << static_cast<unsigned>(signo - 1);
 }
 
+// A timer has at most one signal on its way: further expiries are counted in it. Under the program's signal lock, but
+// for `last_overrun`.
+struct TimerSignal {
+    bool queued = false;
+    std::uint64_t overrun = 0;         // of the queued one
+    std::atomic<int> last_overrun{0};  // of the last that was delivered
+};
+
 struct SignalInfo {
     int signo = 0;
     int code = 0;
     int pid = 0;
+    std::uint32_t uid = 0;
     std::uint64_t value = 0;    // sigqueue's value, a timer's
     std::uint64_t address = 0;  // the fault's
+    std::uint32_t trap = 0;     // the processor's exception of a fault, and what it says more
+    std::uint32_t error = 0;
     int timer = 0;
+    int overrun = 0;
+    std::uint64_t missed = 0;  // expiries before this one that nobody saw
+    std::shared_ptr<TimerSignal> origin;
 };
 
 // A thread's name, which other threads may read while it changes.
@@ -91,6 +108,14 @@ struct Thread {
     // What completes a system call that had to wait: called by the node that resumes the thread, with what it was woken
     // with (0, or a negative errno); gives the call's result.
     std::function<std::int64_t(std::int64_t)> on_resume;
+
+    // hv/cpu_times.hpp
+    struct CpuTime {
+        std::mutex mutex;
+        std::chrono::nanoseconds spent{0};
+        std::chrono::nanoseconds since{0};  // what its node's clock said when it was taken up
+        int cpu = -1;                       // that node; -1: no node runs it
+    } cpu_time;
 
     struct Scheduling {
         enum class State : std::uint8_t { kNew, kQueued, kRunning, kBlocked, kDead };

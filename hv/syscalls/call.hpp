@@ -39,6 +39,8 @@ inline constexpr SysResult kLeavesRegisters = INT64_MIN + 1;
 // The call was interrupted: it starts again, unless a handler runs that was installed without SA_RESTART; then EINTR.
 // The kernel's own number for it.
 inline constexpr SysResult kRestart = -512;
+// The same, whatever the handler was installed with.
+inline constexpr SysResult kRestartAlways = -513;
 inline SysResult restartable(SysResult result) {
     return result == -EINTR ? kRestart : result;
 }
@@ -79,6 +81,7 @@ SyscallList futex_syscalls();
 SyscallList processor_syscalls();
 SyscallList signal_syscalls();
 SyscallList time_syscalls();
+SyscallList timer_syscalls();
 SyscallList file_syscalls();
 SyscallList transfer_syscalls();
 SyscallList poll_syscalls();

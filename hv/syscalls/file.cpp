@@ -45,7 +45,7 @@ SysResult sys_dup3(Call& call) {
 
 SysResult set_status_flags(OpenFile& file, int flags) {
     constexpr int kChangeable = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
-    if (file.fd.valid() && ::fcntl(file.fd.get(), F_SETFL, flags & kChangeable) != 0) return -errno;
+    if (file.fd.valid() && !file.signals && ::fcntl(file.fd.get(), F_SETFL, flags & kChangeable) != 0) return -errno;
     file.flags = (file.flags & ~kChangeable) | (flags & kChangeable);
     return 0;
 }

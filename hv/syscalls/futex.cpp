@@ -29,7 +29,8 @@ void release_robust_futexes(Call& call) {
         std::uint32_t seen = value.load();
         while ((seen & FUTEX_TID_MASK) == static_cast<std::uint32_t>(call.thread.tid)) {
             if (!value.compare_exchange_weak(seen, (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED)) continue;
-            if ((seen & FUTEX_WAITERS) != 0) call.program.services().futexes.wake(call.program.futex_key(at), 1, ~0U);
+            if ((seen & FUTEX_WAITERS) != 0 && (entry & 1ULL) == 0)
+                call.program.services().futexes.wake(call.program.futex_key(at), 1, ~0U);
             return;
         }
     };
@@ -50,6 +51,15 @@ SysResult sys_set_robust_list(Call& call) {
     if (call.arg(1) != 24) return -EINVAL;
     call.thread.robust_list = call.arg(0);
     return 0;
+}
+
+SysResult sys_get_robust_list(Call& call) {
+    constexpr std::uint64_t kHeadBytes = 24;
+    const auto thread = call.program.find_thread(call.int_arg(0) == 0 ? call.thread.tid : call.int_arg(0));
+    if (thread == nullptr) return -ESRCH;
+    return call.memory().write(call.arg(2), kHeadBytes) && call.memory().write(call.arg(1), thread->robust_list)
+               ? 0
+               : -EFAULT;
 }
 
 // ---- futex ----
@@ -93,6 +103,26 @@ SysResult futex_wait(Call& call, std::uint32_t bitset, bool absolute, bool realt
     return queued == 0 ? kWaits : queued;
 }
 
+// Priority inheritance without priorities: who asked first gets the lock.
+SysResult futex_lock(Call& call, bool may_wait, bool realtime) {
+    FutexTable::LockRequest request;
+    request.may_wait = may_wait;
+    if (may_wait) {
+        const SysResult error = read_deadline(call, call.arg(3), true, realtime, request.deadline);
+        if (error != 0) return error;
+    }
+    request.word = word_at(call, call.arg(0), 0);
+    if (request.word.host == nullptr) return -EFAULT;
+    bool acquired = false;
+    const SysResult result = call.program.services().futexes.lock(call.thread, request, acquired);
+    return result == 0 && !acquired ? kWaits : result;
+}
+
+SysResult futex_unlock(Call& call) {
+    const FutexTable::Word word = word_at(call, call.arg(0), 0);
+    return word.host != nullptr ? call.program.services().futexes.unlock(call.thread, word) : -EFAULT;
+}
+
 SysResult sys_futex(Call& call) {
     const int operation = call.int_arg(1);
     const int command = operation & FUTEX_CMD_MASK;
@@ -123,7 +153,11 @@ SysResult sys_futex(Call& call) {
             return futexes.wake_op(key, count, call.program.futex_key(call.arg(4)), second_count, target,
                                    static_cast<std::uint32_t>(call.arg(5)));
         }
-        default: return -ENOSYS;  // priority inheritance
+        case FUTEX_LOCK_PI: return futex_lock(call, true, true);
+        case FUTEX_LOCK_PI2: return futex_lock(call, true, realtime);
+        case FUTEX_TRYLOCK_PI: return futex_lock(call, false, realtime);
+        case FUTEX_UNLOCK_PI: return futex_unlock(call);
+        default: return -ENOSYS;  // requeueing to a lock
     }
 }
 
@@ -149,7 +183,9 @@ SysResult sys_futex_waitv(Call& call) {
 
 constexpr SyscallEntry kEntries[] = {
     {SYS_set_robust_list, "set_robust_list", sys_set_robust_list, Served::kFully, ""},
-    {SYS_futex, "futex", sys_futex, Served::kPartly, "no priority inheritance"},
+    {SYS_get_robust_list, "get_robust_list", sys_get_robust_list, Served::kFully, ""},
+    {SYS_futex, "futex", sys_futex, Served::kPartly,
+     "locks that inherit priority, without priorities; no FUTEX_WAIT_REQUEUE_PI"},
     {SYS_futex_waitv, "futex_waitv", sys_futex_waitv, Served::kFully, ""},
 };
 

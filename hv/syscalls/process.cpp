@@ -116,8 +116,13 @@ SysResult sys_getrusage(Call& call) {
     rusage usage{};
     if (call.int_arg(0) != RUSAGE_SELF && call.int_arg(0) != RUSAGE_THREAD && call.int_arg(0) != RUSAGE_CHILDREN)
         return -EINVAL;
-    if (call.int_arg(0) != RUSAGE_CHILDREN) ::getrusage(RUSAGE_SELF, &usage);
-    usage.ru_maxrss = static_cast<long>(call.memory().resident_bytes() >> 10U);
+    if (call.int_arg(0) != RUSAGE_CHILDREN) {
+        CpuTimes& times = call.program.cpu_times();
+        const auto spent = call.int_arg(0) == RUSAGE_SELF ? times.program() : times.thread(call.thread);
+        const auto micro = std::chrono::duration_cast<std::chrono::microseconds>(spent).count();
+        usage.ru_utime = {micro / 1'000'000, micro % 1'000'000};
+        usage.ru_maxrss = static_cast<long>(call.memory().resident_bytes() >> 10U);
+    }
     return call.memory().write(call.arg(1), usage) ? 0 : -EFAULT;
 }
 
@@ -170,7 +175,8 @@ constexpr SyscallEntry kEntries[] = {
     {SYS_getrlimit, "getrlimit", sys_getrlimit, Served::kFully, ""},
     {SYS_setrlimit, "setrlimit", sys_setrlimit, Served::kPartly, "accepted"},
     {SYS_prlimit64, "prlimit64", sys_prlimit64, Served::kPartly, "changes are accepted"},
-    {SYS_getrusage, "getrusage", sys_getrusage, Served::kPartly, "times of the whole VMM"},
+    {SYS_getrusage, "getrusage", sys_getrusage, Served::kPartly,
+     "processor time and memory; system time counts as user time"},
     {SYS_sysinfo, "sysinfo", sys_sysinfo, Served::kFully, "the node's memory"},
     {SYS_umask, "umask", sys_umask, Served::kFully, ""},
     {SYS_getpriority, "getpriority", sys_getpriority, Served::kPartly, "nice 0"},

@@ -1,11 +1,11 @@
 // System calls about signals.
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
+#include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 
 #include "hv/syscalls/call.hpp"
@@ -89,6 +89,7 @@ SignalInfo user_signal(Call& call, int signo, int code) {
     info.signo = signo;
     info.code = code;
     info.pid = call.program.pid();
+    info.uid = ::getuid();
     return info;
 }
 
@@ -119,6 +120,75 @@ SysResult sys_kill(Call& call) {
     return 0;
 }
 
+// ---- with a value ----
+
+// The signal as the program made it up. Only what says of itself that a program sent it may be sent.
+SysResult queued_signal(Call& call, int signo, Gva at, SignalInfo& info) {
+    const auto given = call.memory().read<KernelSigInfo>(at);
+    if (!given) return -EFAULT;
+    info.signo = signo;
+    info.code = given->code;
+    info.pid = static_cast<int>(static_cast<std::uint32_t>(given->fields[0]));
+    info.uid = static_cast<std::uint32_t>(given->fields[0] >> 32U);
+    info.value = given->fields[1];
+    if (signo != 0 && !valid_signal(signo)) return -EINVAL;
+    return info.code >= 0 || info.code == SI_TKILL ? -EPERM : 0;
+}
+
+SysResult sys_rt_sigqueueinfo(Call& call) {
+    SignalInfo info;
+    const SysResult error = queued_signal(call, call.int_arg(1), call.arg(2), info);
+    // A program may send itself anything.
+    if (error != 0 && (error != -EPERM || call.int_arg(0) != call.program.pid())) return error;
+    if (call.int_arg(0) != call.program.pid()) return -ESRCH;
+    if (info.signo == 0) return 0;
+    call.program.send_signal(info);
+    return 0;
+}
+
+SysResult sys_rt_tgsigqueueinfo(Call& call) {
+    if (call.int_arg(0) <= 0 || call.int_arg(1) <= 0) return -EINVAL;
+    SignalInfo info;
+    const SysResult error = queued_signal(call, call.int_arg(2), call.arg(3), info);
+    if (error != 0 && (error != -EPERM || call.int_arg(0) != call.program.pid())) return error;
+    const auto thread = call.program.find_thread(call.int_arg(1));
+    if (call.int_arg(0) != call.program.pid() || thread == nullptr) return -ESRCH;
+    if (info.signo != 0) call.program.send_thread_signal(*thread, info);
+    return 0;
+}
+
+// ---- as a file ----
+
+SysResult open_signal_file(Call& call, SignalSet set, int flags) {
+    if ((flags & ~(SFD_CLOEXEC | SFD_NONBLOCK)) != 0) return -EINVAL;
+    auto file = std::make_shared<OpenFile>();
+    file->fd = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!file->fd.valid()) return -errno;
+    auto event = file->fd.duplicate();
+    if (!event) return -EMFILE;
+    file->signals = std::make_shared<SignalFile>(std::move(*event), set);
+    file->flags = O_RDWR | (flags & O_NONBLOCK);
+    file->path = "anon_inode:[signalfd]";
+    file->may_block = true;
+    call.program.signals().watch(call.thread, file->signals);
+    return call.program.files().add(std::move(file), (flags & SFD_CLOEXEC) != 0);
+}
+
+SysResult sys_signalfd4(Call& call) {
+    if (call.arg(2) != kMaskBytes) return -EINVAL;
+    const auto given = call.memory().read<SignalSet>(call.arg(1));
+    if (!given) return -EFAULT;
+    const SignalSet set = *given & ~kUnblockable;
+    const int flags = call.number == SYS_signalfd4 ? call.int_arg(3) : 0;
+    if (call.int_arg(0) == -1) return open_signal_file(call, set, flags);
+    const auto file = call.program.files().get(call.int_arg(0));
+    if (!file) return -EBADF;
+    if (!file->signals || (flags & ~(SFD_CLOEXEC | SFD_NONBLOCK)) != 0) return -EINVAL;
+    file->signals->change(set);
+    call.program.signals().watch(call.thread, file->signals);
+    return call.int_arg(0);
+}
+
 SysResult sys_rt_sigpending(Call& call) {
     const SignalSet set = call.program.signals().pending(call.thread) & call.thread.blocked;
     return call.memory().write(call.arg(0), set) ? 0 : -EFAULT;
@@ -140,21 +210,8 @@ SysResult sys_pause(Call& call) {
     return kWaits;
 }
 
-// The kernel's siginfo, as far as a waiter reads it.
-struct WaitedInfo {
-    std::int32_t signo, error, code, padding;
-    std::uint64_t sender, value;
-    std::array<std::uint64_t, 12> rest;
-};
-static_assert(sizeof(WaitedInfo) == 128);
-
 SysResult hand_over(AddressSpace& memory, const SignalInfo& info, Gva to) {
-    WaitedInfo result{};
-    result.signo = info.signo;
-    result.code = info.code;
-    result.sender = info.code > 0 ? info.address : static_cast<std::uint32_t>(info.pid);
-    result.value = info.value;
-    return to == 0 || memory.write(to, result) ? info.signo : -EFAULT;
+    return to == 0 || memory.write(to, kernel_info(info)) ? info.signo : -EFAULT;
 }
 
 SysResult sys_rt_sigtimedwait(Call& call) {
@@ -176,60 +233,16 @@ SysResult sys_rt_sigtimedwait(Call& call) {
     });
 }
 
-timeval to_timeval(std::chrono::nanoseconds duration) {
-    const auto micro = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
-    return {micro / 1'000'000, micro % 1'000'000};
-}
-
-bool valid_interval(const timeval& value) {
-    return value.tv_sec >= 0 && value.tv_usec >= 0 && value.tv_usec < 1'000'000;
-}
-
-std::chrono::nanoseconds from_timeval(const timeval& value) {
-    constexpr std::int64_t kCentury = 3'200'000'000;
-    return std::chrono::seconds(std::min<std::int64_t>(value.tv_sec, kCentury)) +
-           std::chrono::microseconds(value.tv_usec);
-}
-
-bool write_setting(Call& call, Gva to, const IntervalTimer::Setting& setting) {
-    const itimerval value{to_timeval(setting.interval), to_timeval(setting.left)};
-    return to == 0 || call.memory().write(to, value);
-}
-
-SysResult sys_setitimer(Call& call) {
-    // CPU-time timers would need the guest thread's own clocks.
-    if (call.int_arg(0) != ITIMER_REAL) return -EINVAL;
-    IntervalTimer::Setting setting;
-    if (call.arg(1) != 0) {
-        const auto wanted = call.memory().read<itimerval>(call.arg(1));
-        if (!wanted) return -EFAULT;
-        if (!valid_interval(wanted->it_value) || !valid_interval(wanted->it_interval)) return -EINVAL;
-        setting = {from_timeval(wanted->it_value), from_timeval(wanted->it_interval)};
-    }
-    return write_setting(call, call.arg(2), call.program.alarm().set(setting)) ? 0 : -EFAULT;
-}
-
-SysResult sys_getitimer(Call& call) {
-    if (call.int_arg(0) != ITIMER_REAL) return -EINVAL;
-    return call.arg(1) != 0 && write_setting(call, call.arg(1), call.program.alarm().get()) ? 0 : -EFAULT;
-}
-
-SysResult sys_alarm(Call& call) {
-    const auto old = call.program.alarm().set({std::chrono::seconds(static_cast<std::uint32_t>(call.arg(0))), {}});
-    // Rounded, and never down to 0 while there is something left.
-    const auto seconds = std::chrono::round<std::chrono::seconds>(old.left).count();
-    return old.left.count() > 0 ? std::max<SysResult>(seconds, 1) : 0;
-}
-
 constexpr SyscallEntry kEntries[] = {
     {SYS_rt_sigaction, "rt_sigaction", sys_rt_sigaction, Served::kFully, ""},
     {SYS_rt_sigprocmask, "rt_sigprocmask", sys_rt_sigprocmask, Served::kFully, ""},
     {SYS_rt_sigreturn, "rt_sigreturn", sys_rt_sigreturn, Served::kFully, ""},
     {SYS_rt_sigpending, "rt_sigpending", sys_rt_sigpending, Served::kFully, ""},
     {SYS_rt_sigtimedwait, "rt_sigtimedwait", sys_rt_sigtimedwait, Served::kFully, ""},
-    {SYS_setitimer, "setitimer", sys_setitimer, Served::kPartly, "ITIMER_REAL"},
-    {SYS_getitimer, "getitimer", sys_getitimer, Served::kPartly, "ITIMER_REAL"},
-    {SYS_alarm, "alarm", sys_alarm, Served::kFully, ""},
+    {SYS_rt_sigqueueinfo, "rt_sigqueueinfo", sys_rt_sigqueueinfo, Served::kFully, "the program itself"},
+    {SYS_rt_tgsigqueueinfo, "rt_tgsigqueueinfo", sys_rt_tgsigqueueinfo, Served::kFully, "the program itself"},
+    {SYS_signalfd, "signalfd", sys_signalfd4, Served::kFully, ""},
+    {SYS_signalfd4, "signalfd4", sys_signalfd4, Served::kFully, ""},
     {SYS_rt_sigsuspend, "rt_sigsuspend", sys_rt_sigsuspend, Served::kFully, ""},
     {SYS_pause, "pause", sys_pause, Served::kFully, ""},
     {SYS_sigaltstack, "sigaltstack", sys_sigaltstack, Served::kFully, ""},

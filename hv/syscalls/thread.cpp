@@ -75,6 +75,7 @@ SysResult sys_clone3(Call& call) {
 }
 
 SysResult sys_exit(Call& call) {
+    call.program.services().futexes.owner_died(call.thread);
     release_robust_futexes(call);
     if (call.thread.clear_child_tid != 0 && call.memory().write(call.thread.clear_child_tid, std::uint32_t{0}))
         call.program.services().futexes.wake(call.program.futex_key(call.thread.clear_child_tid), 1, ~0U);

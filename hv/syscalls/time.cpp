@@ -19,20 +19,38 @@ bool known_clock(int clock) {
     return clock >= CLOCK_REALTIME && clock <= CLOCK_TAI && clock != 10;
 }
 
-// The same time that the vDSO tells: what a program reads one way must not contradict what it reads the other way.
-SysResult read_clock(const Call& call, int clock, timespec& now) {
-    if (!known_clock(clock)) return -EINVAL;
-    GuestClock* const own = call.program.spec().clock;
-    if (const auto time = own != nullptr ? own->now(clock) : std::nullopt; time) {
-        now = {time->count() / 1'000'000'000, time->count() % 1'000'000'000};
-        return 0;
+IntervalTimer::Clockwork program_clock(Call& call) {
+    return {[&program = call.program] { return program.cpu_times().program(); }, call.program.scheduler().cpus(), true};
+}
+IntervalTimer::Clockwork thread_clock(Call& call, std::shared_ptr<Thread> thread) {
+    return {[&program = call.program, thread = std::move(thread)] { return program.cpu_times().thread(*thread); }, 1,
+            true};
+}
+
+// Source: the kernel's include/linux/posix-timers_types.h.
+std::optional<IntervalTimer::Clockwork> processor_clock(Call& call, int id) {
+    const int owner = ~(id >> 3);
+    if ((id & 3) == 3) return std::nullopt;
+    if ((id & 4) == 0) {
+        if (owner != 0 && owner != call.program.pid()) return std::nullopt;
+        return program_clock(call);
     }
-    if (::clock_gettime(clock, &now) != 0) return -errno;
-    std::chrono::nanoseconds elsewhere{0};
-    if (clock == CLOCK_THREAD_CPUTIME_ID) elsewhere = call.vcpu.time_elsewhere();
-    if (clock == CLOCK_PROCESS_CPUTIME_ID) elsewhere = call.program.time_elsewhere();
-    const std::int64_t sum = now.tv_nsec + elsewhere.count();
-    now = {now.tv_sec + sum / 1'000'000'000, sum % 1'000'000'000};
+    auto thread = call.program.find_thread(owner == 0 ? call.thread.tid : owner);
+    if (thread == nullptr) return std::nullopt;
+    return thread_clock(call, std::move(thread));
+}
+
+// The same time that the vDSO tells: what a program reads one way must not contradict what it reads the other way.
+SysResult read_clock(Call& call, int clock, timespec& now) {
+    GuestClock* const own = call.program.spec().clock;
+    std::optional<std::chrono::nanoseconds> time;
+    if (own != nullptr && known_clock(clock)) time = own->now(clock);
+    if (!time) {
+        const auto clockwork = find_clock(call, clock);
+        if (!clockwork) return -EINVAL;
+        time = clockwork->now();
+    }
+    now = to_timespec(*time);
     return 0;
 }
 
@@ -44,8 +62,12 @@ SysResult sys_clock_gettime(Call& call) {
 
 SysResult sys_clock_getres(Call& call) {
     timespec resolution{};
-    if (!known_clock(call.int_arg(0))) return -EINVAL;
-    if (::clock_getres(call.int_arg(0), &resolution) != 0) return -errno;
+    if (!find_clock(call, call.int_arg(0))) return -EINVAL;
+    if (call.int_arg(0) < 0) {
+        resolution.tv_nsec = 1;
+    } else if (::clock_getres(call.int_arg(0), &resolution) != 0) {
+        return -errno;
+    }
     return call.arg(1) == 0 || call.memory().write(call.arg(1), resolution) ? 0 : -EFAULT;
 }
 
@@ -68,8 +90,11 @@ SysResult sys_time(Call& call) {
 }
 
 SysResult sys_times(Call& call) {
+    constexpr std::chrono::nanoseconds kTick = std::chrono::milliseconds(10);
     tms usage{};
     const clock_t now = ::times(&usage);
+    usage = {};
+    usage.tms_utime = call.program.cpu_times().program() / kTick;
     if (call.arg(0) != 0 && !call.memory().write(call.arg(0), usage)) return -EFAULT;
     return now;
 }
@@ -104,16 +129,24 @@ SysResult sys_clock_nanosleep(Call& call) {
 }
 
 constexpr SyscallEntry kEntries[] = {
-    {SYS_clock_gettime, "clock_gettime", sys_clock_gettime, Served::kForwarded, "CPU-time clocks are the VMM's"},
+    {SYS_clock_gettime, "clock_gettime", sys_clock_gettime, Served::kFully, "no clocks of devices"},
     {SYS_clock_getres, "clock_getres", sys_clock_getres, Served::kForwarded, ""},
     {SYS_gettimeofday, "gettimeofday", sys_gettimeofday, Served::kForwarded, ""},
     {SYS_time, "time", sys_time, Served::kForwarded, ""},
-    {SYS_times, "times", sys_times, Served::kPartly, "the VMM's"},
+    {SYS_times, "times", sys_times, Served::kPartly, "system time counts as user time"},
     {SYS_nanosleep, "nanosleep", sys_nanosleep, Served::kFully, ""},
     {SYS_clock_nanosleep, "clock_nanosleep", sys_clock_nanosleep, Served::kFully, ""},
 };
 
 }  // namespace
+
+std::optional<IntervalTimer::Clockwork> find_clock(Call& call, int id) {
+    if (id < 0) return processor_clock(call, id);
+    if (!known_clock(id)) return std::nullopt;
+    if (id == CLOCK_PROCESS_CPUTIME_ID) return program_clock(call);
+    if (id == CLOCK_THREAD_CPUTIME_ID) return thread_clock(call, call.program.find_thread(call.thread.tid));
+    return IntervalTimer::host_clock(id);
+}
 
 SyscallList time_syscalls() {
     return {kEntries, std::size(kEntries)};

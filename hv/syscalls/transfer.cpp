@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -42,6 +43,20 @@ SysResult host_write(const OpenFile& file, char* from, std::uint64_t bytes, cons
 
 // ---- reading ----
 
+signalfd_siginfo signal_record(const SignalInfo& info) {
+    signalfd_siginfo record{};
+    record.ssi_signo = static_cast<std::uint32_t>(info.signo);
+    record.ssi_code = info.code;
+    record.ssi_pid = static_cast<std::uint32_t>(info.pid);
+    record.ssi_uid = info.uid;
+    record.ssi_tid = static_cast<std::uint32_t>(info.timer);
+    record.ssi_overrun = static_cast<std::uint32_t>(info.overrun);
+    record.ssi_ptr = info.value;
+    record.ssi_int = static_cast<std::int32_t>(info.value);
+    record.ssi_addr = info.address;
+    return record;
+}
+
 SysResult read_stream(Call& call, const FilePtr& file, const Pieces& pieces, const Where& where) {
     const auto buffer = std::make_shared<Buffer>(std::min(pieces.total(), kChunk));
     const auto deliver = [&memory = call.memory(), buffer, pieces](SysResult count) {
@@ -57,11 +72,39 @@ SysResult read_stream(Call& call, const FilePtr& file, const Pieces& pieces, con
     return waits(*file) ? wait_in_host(call, host_call, deliver) : deliver(host_call());
 }
 
+// signalfd(2): a record for each signal that waits.
+SysResult read_signals(Call& call, const FilePtr& file, const Pieces& pieces) {
+    if (pieces.total() < sizeof(signalfd_siginfo)) return -EINVAL;
+    SignalState& signals = call.program.signals();
+    std::uint64_t done = 0;
+    while (pieces.total() - done >= sizeof(signalfd_siginfo)) {
+        const auto info = signals.take(call.thread, file->signals->set());
+        if (!info) break;
+        const signalfd_siginfo record = signal_record(*info);
+        if (pieces.scatter(call.memory(), done, reinterpret_cast<const char*>(&record), sizeof record) != sizeof record)
+            return -EFAULT;
+        done += sizeof record;
+    }
+    if (done != 0) return static_cast<SysResult>(done);
+    file->signals->lower();
+    // What came just before would have no one to tell of it any more.
+    if (signals.has(call.thread, file->signals->set())) file->signals->raise();
+    if (!waits(*file)) return signals.has(call.thread, file->signals->set()) ? kRestart : -EAGAIN;
+    return wait_in_host(
+        call,
+        [file]() -> SysResult {
+            pollfd event{file->fd.get(), POLLIN, 0};
+            return ::poll(&event, 1, -1) < 0 ? -errno : 0;
+        },
+        [](SysResult) { return kRestart; });
+}
+
 SysResult do_read(Call& call, const Pieces& pieces, Where where) {
     const FilePtr file = call.program.files().get(call.int_arg(0));
     if (!file) return -EBADF;
     if (file->folder) return -EISDIR;
     if (!file->fd.valid()) return -EBADF;
+    if (file->signals) return read_signals(call, file, pieces);
     if (file->may_block) return read_stream(call, file, pieces, where);
     const Buffer buffer(std::min(pieces.total(), kChunk));
     std::uint64_t done = 0;
@@ -120,6 +163,7 @@ SysResult do_write(Call& call, const Pieces& pieces, Where where) {
     const FilePtr file = call.program.files().get(call.int_arg(0));
     if (!file) return -EBADF;
     if (!file->sink && !file->fd.valid()) return -EBADF;
+    if (file->signals) return -EINVAL;
     if (file->may_block || file->sink) return write_stream(call, file, pieces, where);
     const Buffer buffer(std::min(pieces.total(), kChunk));
     std::uint64_t done = 0;

@@ -30,6 +30,10 @@ private:
     timespec value_;
 };
 
+// How the clock `id` passes: one of CLOCK_…, or a program's or thread's processor time as clock_getcpuclockid(3) names
+// it. Nothing where there is no such clock.
+std::optional<IntervalTimer::Clockwork> find_clock(Call& call, int id);
+
 // Reads a relative timespec; none where `at` is 0. -EFAULT, -EINVAL.
 SysResult read_timeout(Call& call, Gva at, Deadline& deadline);
 

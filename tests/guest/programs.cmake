@@ -72,6 +72,9 @@ divisi_guest_test(fortran SOURCE fortran.f90 FLAVOURS glibc OPTIONS -fopenmp ${p
 # Signals that the program handles itself
 divisi_guest_test(signals SOURCE signals.c)
 divisi_guest_test(cancellation SOURCE cancellation.c)
+divisi_guest_test(timers SOURCE timers.c)
+divisi_guest_test(signal_queue SOURCE signal_queue.c FLAVOURS glibc OPTIONS -lm)
+divisi_guest_test(lock_owners SOURCE lock_owners.c FLAVOURS glibc)
 
 # Faults: the program ends as it would natively
 foreach(way null-read null-write null-call low-read wild-read noncanonical kernel-read write-rodata write-code
