@@ -12,7 +12,7 @@
 
 #include "check.h"
 
-enum { kThreads = 6, kRounds = 2000 };
+enum { kThreads = 4, kRounds = 300 };
 
 static pthread_mutex_t mutex;
 static long counter;
