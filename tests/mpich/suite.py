@@ -69,6 +69,14 @@ def fetch(work):
     return found[0]
 
 
+def drop_old(source, folder, library):
+    """The suite's makefiles do not know that a static library is in its programs: what is older goes."""
+    for line in lines(source, folder):
+        program = folder / line.folder / line.program
+        if program.exists() and program.stat().st_mtime < library.stat().st_mtime:
+            program.unlink()
+
+
 def build(source, folder, mpi, jobs):
     """Configures and builds what is not yet built, with the wrappers `mpi.compilers` (MPICC=…). What does not build shows
     when it is to be run."""
@@ -79,6 +87,8 @@ def build(source, folder, mpi, jobs):
         if call(str(source / "configure"), "CC=gcc", "CXX=g++", "F77=gfortran", "FC=gfortran", *mpi.compilers, *options,
                 log=log, cwd=folder, env=mpi.environment):
             raise Trouble(f"the suite's configure failed (see {log})")
+    if mpi.library:
+        drop_old(source, folder, mpi.library)
     for name in (*BUILT_FIRST, *FOLDERS):
         call("make", "-k", f"-j{jobs}", "-C", name, *mpi.make, log=log, cwd=folder, env=mpi.environment)
 
