@@ -1,0 +1,114 @@
+/* Barrier and broadcast. */
+#include "plan.h"
+
+static const struct dvm_block* nothing(void) {
+    static struct dvm_block block;
+    block = (struct dvm_block){NULL, 0, MPI_BYTE, dvm_predefined(MPI_BYTE)};
+    return &block;
+}
+
+static void plan_dissemination(struct dvm_plan* plan, struct dvm_comm* comm) {
+    for (int distance = 1; distance < comm->size; distance *= 2) {
+        dvm_plan_send(plan, comm, (comm->rank + distance) % comm->size, nothing());
+        dvm_plan_receive(plan, comm, (comm->rank + comm->size - distance) % comm->size, nothing());
+        dvm_plan_phase(plan);
+    }
+}
+
+/* Up the tree; at its top, `between`; and down again. */
+static void gather_up(struct dvm_plan* plan, struct dvm_comm* comm, const struct dvm_tree* tree) {
+    for (int i = tree->child_count; i-- > 0;) dvm_plan_receive(plan, comm, tree->children[i], nothing());
+    dvm_plan_phase(plan);
+    dvm_plan_send(plan, comm, tree->parent, nothing());
+}
+
+static void release_down(struct dvm_plan* plan, struct dvm_comm* comm, const struct dvm_tree* tree) {
+    dvm_plan_receive(plan, comm, tree->parent, nothing());
+    dvm_plan_phase(plan);
+    for (int i = 0; i < tree->child_count; ++i) dvm_plan_send(plan, comm, tree->children[i], nothing());
+}
+
+static int plan_barrier(struct dvm_plan* plan, const struct dvm_collective* collective) {
+    struct dvm_comm* const comm = collective->comm;
+    struct dvm_comm* const within = comm->inter ? comm->within : comm;
+    struct dvm_tree tree;
+    if (!comm->inter && dvm_own_pus()) {
+        plan_dissemination(plan, comm);
+        return MPI_SUCCESS;
+    }
+    dvm_plan_tree(plan, within, 0, &tree);
+    gather_up(plan, within, &tree);
+    if (comm->inter && comm->rank == 0) {
+        dvm_plan_send(plan, comm, 0, nothing());
+        dvm_plan_receive(plan, comm, 0, nothing());
+        dvm_plan_phase(plan);
+    }
+    release_down(plan, within, &tree);
+    return MPI_SUCCESS;
+}
+
+int PMPI_Barrier(MPI_Comm comm) {
+    struct dvm_collective collective = {.root = 0};
+    return dvm_collective_run_small(&collective, comm, plan_barrier, DVM_CALL);
+}
+DVM_ALIAS(Barrier);
+
+int PMPI_Ibarrier(MPI_Comm comm, MPI_Request* request) {
+    struct dvm_collective collective = {.root = 0};
+    return dvm_collective_start(&collective, comm, plan_barrier, request, DVM_CALL);
+}
+DVM_ALIAS(Ibarrier);
+
+int PMPI_Barrier_init(MPI_Comm comm, MPI_Info info, MPI_Request* request) {
+    struct dvm_collective collective = {.root = 0};
+    (void)info;
+    return dvm_collective_init(&collective, comm, plan_barrier, request, DVM_CALL);
+}
+DVM_ALIAS(Barrier_init);
+
+/* ---- broadcast ---- */
+
+void dvm_plan_broadcast(struct dvm_plan* plan, struct dvm_comm* comm, int root, const struct dvm_block* block) {
+    struct dvm_tree tree;
+    dvm_plan_tree(plan, comm, root, &tree);
+    dvm_plan_receive(plan, comm, tree.parent, block);
+    dvm_plan_phase(plan);
+    for (int i = 0; i < tree.child_count; ++i) dvm_plan_send(plan, comm, tree.children[i], block);
+    dvm_plan_phase(plan);
+}
+
+static int plan_bcast(struct dvm_plan* plan, const struct dvm_collective* collective) {
+    struct dvm_comm* const comm = collective->comm;
+    const struct dvm_block block = dvm_block_at(&collective->send, 0);
+    const int root = collective->root;
+    int error = dvm_root_check(collective);
+    if (error == MPI_SUCCESS && root != MPI_PROC_NULL) error = dvm_blocks_check(&collective->send, 1, "");
+    if (error != MPI_SUCCESS || root == MPI_PROC_NULL) return error;
+    if (!comm->inter) {
+        dvm_plan_broadcast(plan, comm, root, &block);
+    } else if (root == MPI_ROOT) {
+        dvm_plan_send(plan, comm, 0, &block);
+    } else {
+        if (comm->rank == 0) dvm_plan_receive(plan, comm, root, &block);
+        dvm_plan_phase(plan);
+        dvm_plan_broadcast(plan, comm->within, 0, &block);
+    }
+    return MPI_SUCCESS;
+}
+
+#define AT_ONCE_BYTES 1024
+
+/* All ranks send and receive the same number of bytes; so all decide alike. */
+static int run_bcast(struct dvm_collective* collective, MPI_Comm comm, dvm_planner planner, const char* call) {
+    const struct dvm_block block = dvm_block_at(&collective->send, 0);
+    if (block.type != NULL && block.count >= 0 && block.count <= AT_ONCE_BYTES &&
+        dvm_block_bytes(&block) <= AT_ONCE_BYTES)
+        return dvm_collective_run_small(collective, comm, planner, call);
+    return dvm_collective_run(collective, comm, planner, call);
+}
+
+DVM_COLLECTIVE(Bcast, bcast, , run_bcast, plan_bcast, (void* buffer, int count, MPI_Datatype datatype, int root),
+               .send = {.buffer = buffer, .count = count, .type = datatype}, .root = root);
+DVM_COLLECTIVE(Bcast, bcast, _c, run_bcast, plan_bcast,
+               (void* buffer, MPI_Count count, MPI_Datatype datatype, int root),
+               .send = {.buffer = buffer, .count = count, .type = datatype}, .root = root);

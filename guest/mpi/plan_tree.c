@@ -1,0 +1,50 @@
+/* Trees that follow the PUs. */
+#include "guest/libdivisi/internal.h"
+#include "plan.h"
+
+bool dvm_own_pus(void) {
+    return dvi.page == NULL || (dvi.page->flags & DIVISI_ABI_FLAG_OWN_PUS) != 0u;
+}
+
+static uint32_t pu_of(const struct dvm_comm* comm, int rank) {
+    return dvi.page == NULL ? 0u : dvi.peers[comm->local->world[rank]].pu;
+}
+
+/* The first rank of every PU, in the order of ranks from `root` on; how many. */
+static int collect_firsts(const struct dvm_comm* comm, int root, int* firsts) {
+    const bool own = dvm_own_pus();
+    int count = 0;
+    for (int i = 0; i < comm->size; ++i) {
+        const int rank = (root + i) % comm->size;
+        bool first = true;
+        for (int k = 0; k < count && !own && first; ++k) first = pu_of(comm, firsts[k]) != pu_of(comm, rank);
+        if (first) firsts[count++] = rank;
+    }
+    return count;
+}
+
+static void join_firsts(const int* firsts, int count, int place, struct dvm_tree* tree) {
+    int below = 1;
+    while (below < count && (place & below) == 0) below *= 2;
+    if (place != 0) tree->parent = firsts[place - (place & -place)];
+    for (int step = below / 2; step > 0; step /= 2)
+        if (place + step < count) tree->children[tree->child_count++] = firsts[place + step];
+}
+
+void dvm_plan_tree(struct dvm_plan* plan, const struct dvm_comm* comm, int root, struct dvm_tree* tree) {
+    const uint32_t pu = pu_of(comm, comm->rank);
+    int* const firsts = dvm_plan_memory(plan, (size_t)comm->size * sizeof *firsts);
+    *tree = (struct dvm_tree){MPI_PROC_NULL, 0, dvm_plan_memory(plan, (size_t)comm->size * sizeof(int))};
+    if (firsts == NULL || tree->children == NULL) return;
+    const int count = collect_firsts(comm, root, firsts);
+    int place = 0;
+    while (place < count && (dvm_own_pus() ? firsts[place] != comm->rank : pu_of(comm, firsts[place]) != pu)) ++place;
+    if (firsts[place] != comm->rank) {
+        tree->parent = firsts[place];
+        return;
+    }
+    join_firsts(firsts, count, place, tree);
+    if (dvm_own_pus()) return;
+    for (int rank = 0; rank < comm->size; ++rank)
+        if (rank != comm->rank && pu_of(comm, rank) == pu) tree->children[tree->child_count++] = rank;
+}
