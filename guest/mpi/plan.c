@@ -158,8 +158,8 @@ struct dvm_block dvm_block_at(const struct dvm_blocks* blocks, int index) {
     else if (!blocks->same)
         at = index * blocks->count;
     if (blocks->types == NULL && block.type != NULL) at *= block.type->extent;
-    /* SAFETY: a send's block is only read. */
-    block.buffer = (char*)(uintptr_t)blocks->buffer + at;
+    /* SAFETY: a send's block is only read. The buffer may be MPI_BOTTOM, and displacements absolute addresses. */
+    block.buffer = (void*)((uintptr_t)blocks->buffer + (uintptr_t)at);
     return block;
 }
 

@@ -1,21 +1,12 @@
 /* Scenarios of MPI programs that mpi_test.cpp runs as ranks: each checks itself. */
-#include <mpi.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-static int rank;
-static int size;
+#include "mpi_scenarios.h"
 
-#define CHECK(condition)                                                           \
-    do {                                                                           \
-        if (!(condition)) {                                                        \
-            fprintf(stderr, "rank %d: line %d: %s\n", rank, __LINE__, #condition); \
-            _exit(99);                                                             \
-        }                                                                          \
-    } while (0)
+int rank;
+int size;
 
 static const int lengths[] = {0, 1, 8, 48, 49, 1000, 32768, 32769, 100000, 1000000};
 #define LENGTHS ((int)(sizeof lengths / sizeof *lengths))
@@ -315,8 +306,18 @@ static const struct {
     const char* name;
     void (*run)(void);
 } scenarios[] = {
-    {"messages", messages},           {"order", order},   {"probes", probes}, {"requests", requests},
-    {"communicators", communicators}, {"errors", errors}, {"death", death},   {"aborts", aborts},
+    {"messages", messages},
+    {"order", order},
+    {"probes", probes},
+    {"requests", requests},
+    {"communicators", communicators},
+    {"errors", errors},
+    {"death", death},
+    {"aborts", aborts},
+    {"types", scenario_types},
+    {"collectives", scenario_collectives},
+    {"reductions", scenario_reductions},
+    {"intercommunicators", scenario_intercommunicators},
 };
 
 int main(int argc, char** argv) {

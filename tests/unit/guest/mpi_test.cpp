@@ -37,6 +37,26 @@ TEST(Mpi, KeepsCommunicatorsApart) {
     for (const std::uint32_t count : {2U, 5U}) expect_all_well({.count = count}, "communicators");
 }
 
+TEST(Mpi, CopiesRandomDatatypesAsTheirDefinitionsSay) {
+    expect_all_well({.count = 2}, "types");
+}
+
+TEST(Mpi, MovesCollectively) {
+    for (const std::uint32_t count : {1U, 2U, 3U, 5U, 8U}) expect_all_well({.count = count}, "collectives");
+}
+
+TEST(Mpi, MovesCollectivelyWhenAlwaysSleepingInSmallChannels) {
+    expect_all_well({.count = 4, .ring_bytes = DIVISI_TEST_SMALL_RING, .spin_ns = 1}, "collectives");
+}
+
+TEST(Mpi, ReducesInTheOrderOfRanks) {
+    for (const std::uint32_t count : {1U, 2U, 3U, 7U, 8U}) expect_all_well({.count = count}, "reductions");
+}
+
+TEST(Mpi, MovesCollectivelyBetweenGroups) {
+    for (const std::uint32_t count : {2U, 5U}) expect_all_well({.count = count}, "intercommunicators");
+}
+
 TEST(Mpi, SaysWhatIsWrongWithAnArgument) {
     expect_all_well({.count = 2}, "errors");
 }
