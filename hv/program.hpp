@@ -61,6 +61,7 @@ struct ProgramSpec {
     bool node_page = false;            // the windows start with a node page: tell the program by auxv
     GuestClock* clock = nullptr;       // lent: its window is among the windows; null: the host's clocks, by system call
     std::function<void(unsigned cpu)> kick;
+    std::function<void(int code)> end_job;  // ends all programs of the job, this one among them; null: there are none
     int pid = 1;
     std::string host_name;  // what uname says; the host's own where empty
 };

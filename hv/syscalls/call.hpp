@@ -32,6 +32,9 @@ struct Call {
     [[nodiscard]] AddressSpace& memory() const { return program.memory(); }
 };
 
+// The number of the one system call that is ours: beyond those of Linux.
+inline constexpr std::uint64_t kSysEndJob = 511;
+
 // Results that are not a value: the thread waits and is woken with the result; or the registers are already as they
 // should be.
 inline constexpr SysResult kWaits = INT64_MIN;

@@ -83,6 +83,13 @@ SysResult sys_exit(Call& call) {
     return 0;
 }
 
+// Ours, not Linux's: the whole job ends, with this code for every rank that has not ended. What MPI_Abort is made of.
+SysResult sys_divisi_end_job(Call& call) {
+    if (call.program.spec().end_job) call.program.spec().end_job(call.int_arg(0));
+    call.program.exit_group(call.int_arg(0));
+    return kLeavesRegisters;
+}
+
 SysResult sys_exit_group(Call& call) {
     call.program.exit_group(call.int_arg(0));
     return kLeavesRegisters;
@@ -141,6 +148,7 @@ constexpr SyscallEntry kEntries[] = {
     {SYS_clone3, "clone3", sys_clone3, Served::kPartly, "threads; no processes"},
     {SYS_exit, "exit", sys_exit, Served::kFully, ""},
     {SYS_exit_group, "exit_group", sys_exit_group, Served::kFully, ""},
+    {kSysEndJob, "divisi_end_job", sys_divisi_end_job, Served::kFully, "not of Linux: ends all ranks of the job"},
     {SYS_set_tid_address, "set_tid_address", sys_set_tid_address, Served::kFully, ""},
     {SYS_gettid, "gettid", sys_gettid, Served::kFully, ""},
     {SYS_arch_prctl, "arch_prctl", sys_arch_prctl, Served::kPartly, "FS and GS bases"},

@@ -153,6 +153,8 @@ ProgramSpec Job::program_spec(std::size_t index) {
     spec.pid = kFirstPid + static_cast<int>(index) * kPidsPerRank;
     if (topology_.mode() == Mode::kMessagePassing && ranks_.size() > 1)
         spec.host_name = fmt::format("{}-{}", topology_.config().name, rank.nodes.front());
+    static_assert(kSysEndJob == DIVISI_SYS_END_JOB);
+    spec.end_job = [this](int code) { end(code); };
     spec.kick = [this, &rank](unsigned cpu) { topology_.node(rank.nodes[cpu]).kick(); };
     return spec;
 }
@@ -305,6 +307,12 @@ void Job::signal(int signo) {
             rank->program->send_signal(info);
         }
     }
+}
+
+void Job::end(int code) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& rank : ranks_)
+        if (rank->program) rank->program->exit_group(code);
 }
 
 void Job::wait() {

@@ -81,6 +81,7 @@ private:
     void run();
     void rank_over(std::size_t index);
     void tear_down();
+    void end(int code);
     void make_report();
     void tell_fault(std::size_t index, const FaultReport& fault) const;
     [[nodiscard]] std::vector<std::string> environment() const;

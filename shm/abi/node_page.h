@@ -61,6 +61,8 @@
 #include "ring.h"
 
 #define AT_DIVISI 0x44495649ul
+/* A system call of ours that nodes have: ends the whole job, with an exit code. Natively it is not there (ENOSYS). */
+#define DIVISI_SYS_END_JOB 511
 #define DIVISI_NATIVE_VARIABLE "DIVISI_NATIVE"
 #define DIVISI_NODE_PAGE_MAGIC 0x706e495349564944ull /* "DIVISInp", little-endian */
 #define DIVISI_ABI_VERSION 2u
