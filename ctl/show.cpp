@@ -7,6 +7,7 @@
 #include "ctl/daemon_access.hpp"
 #include "ctl/jobs_table.hpp"
 #include "ctl/output.hpp"
+#include "ctl/traffic.hpp"
 #include "ctl/verbs.hpp"
 #include "partitioner/draw.hpp"
 #include "partitioner/plan_json.hpp"
@@ -17,6 +18,7 @@ namespace {
 struct ShowOptions {
     std::string name;
     bool every_node = false;
+    bool traffic = false;
     Format format = Format::kTable;
 };
 
@@ -54,8 +56,19 @@ std::string headline(const json::object& topology) {
                        text_of(topology, "vmm_pid"));
 }
 
+Result<int> show_traffic(DaemonAccess& daemon, const ShowOptions& options) {
+    DIVISI_TRY_ASSIGN(const json::object traffic, daemon.client.traffic(options.name));
+    if (options.format == Format::kJson) {
+        DIVISI_TRY(print_json(traffic));
+    } else {
+        DIVISI_TRY(print(traffic_text(traffic)));
+    }
+    return 0;
+}
+
 Result<int> show(const ShowOptions& options) {
     DIVISI_TRY_ASSIGN(DaemonAccess daemon, reach_daemon());
+    if (options.traffic) return show_traffic(daemon, options);
     DIVISI_TRY_ASSIGN(const json::object topology, daemon.client.topology(options.name));
     if (options.format == Format::kJson) {
         DIVISI_TRY(print_json(topology));
@@ -78,6 +91,8 @@ void add_show(CLI::App& app, Context& context) {
     CLI::App* verb = app.add_subcommand("show", "Show one topology: its nodes, its interconnect, its jobs");
     verb->add_option("NAME", options->name, "The topology")->required();
     verb->add_flag("-a,--all", options->every_node, "A row for every node, instead of one for those that are alike");
+    verb->add_flag("--traffic", options->traffic,
+                   "What the ranks of its present or last job have sent, by link and by pair of ranks");
     add_output_option(*verb, options->format);
     verb->callback([options, &context] { context.action = [options] { return show(*options); }; });
 }

@@ -101,6 +101,9 @@ void Service::add_topology_routes() {
     router_.add({"GET", "v1/topologies/*", {}, [this](const auto&, const Arguments& arguments) {
                      return to_response(200, topologies_.show(arguments[0]));
                  }});
+    router_.add({"GET", "v1/topologies/*/traffic", {}, [this](const auto&, const Arguments& arguments) {
+                     return to_response(200, topologies_.traffic(arguments[0]));
+                 }});
     router_.add({"DELETE", "v1/topologies/*", {"force"}, [this](const api::Request& request, const Arguments& a) {
                      return to_response(200, release(topologies_, a[0], request));
                  }});

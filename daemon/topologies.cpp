@@ -22,6 +22,7 @@ constexpr std::chrono::hours kDrainPatience{24 * 365};  // ends when the client 
 constexpr std::chrono::seconds kReleasePatience{20};
 constexpr std::chrono::seconds kForcePatience{5};  // then SIGKILL
 constexpr std::chrono::seconds kAdoptPatience{2};
+constexpr std::chrono::seconds kTrafficPatience{5};
 
 std::string title(const std::string& name) {
     return fmt::format("topology '{}'", name);
@@ -253,6 +254,16 @@ Result<void> Topologies::release_all(bool force) {
 Result<json::object> Topologies::show(const std::string& name) {
     DIVISI_TRY_ASSIGN(const Status status, this->status(name));
     return describe(options_.state, status);
+}
+
+Result<json::object> Topologies::traffic(const std::string& name) {
+    DIVISI_TRY(api::check_name(name));
+    DIVISI_TRY(registry_.find(name));
+    DIVISI_TRY_ASSIGN(api::VmmConnection vmm, api::VmmConnection::open(socket_of(name)));
+    DIVISI_TRY_ASSIGN(json::object answer, vmm.request({{"op", "traffic"}}, api::Clock::now() + kTrafficPatience));
+    answer.erase("ok");
+    answer["name"] = name;
+    return answer;
 }
 
 json::object Topologies::list() {

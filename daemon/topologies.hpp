@@ -46,6 +46,8 @@ public:
     Result<void> release_all(bool force);
 
     Result<json::object> show(const std::string& name);
+    // What the ranks of its present or last job have sent to each other.
+    Result<json::object> traffic(const std::string& name);
     json::object list();
     std::vector<Status> statuses();
     // One topology's status. Errors: those of `Registry::find`.

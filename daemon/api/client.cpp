@@ -52,6 +52,10 @@ Result<json::object> Client::topology(const std::string& name) {
     return call("GET", topology_path(name));
 }
 
+Result<json::object> Client::traffic(const std::string& name) {
+    return call("GET", topology_path(name) + "/traffic");
+}
+
 Result<json::object> Client::carve(const CarveRequest& request) {
     return call("POST", "/v1/topologies", to_json(request));
 }

@@ -145,6 +145,8 @@ json::object Server::answer(ControlMessage& message, ControlConnection& control,
     Result<json::object> result = make_error(Errc::kProtocol, "no such operation", "'" + *operation + "'");
     if (*operation == "status") {
         result = status();
+    } else if (*operation == "traffic") {
+        result = traffic();
     } else if (*operation == "switch") {
         result = switch_mode(message.body);
     } else if (*operation == "kill") {
@@ -206,6 +208,24 @@ json::object Server::status() {
             {"nodes", std::move(nodes)},
             {"links", std::move(links)},
             {"jobs", std::move(jobs)}};
+}
+
+json::object Server::traffic() {
+    const shm::Traffic traffic = topology_->traffic();
+    json::array flows;
+    for (const shm::Flow& flow : traffic.flows)
+        flows.push_back(
+            json::object{{"from", flow.from}, {"to", flow.to}, {"messages", flow.messages}, {"bytes", flow.bytes}});
+    json::array links;
+    for (const shm::LinkTraffic& link : traffic.links)
+        links.push_back(
+            json::object{{"a", link.a.value}, {"b", link.b.value}, {"messages", link.messages}, {"bytes", link.bytes}});
+    std::string job;
+    {
+        const std::lock_guard lock(jobs_mutex_);
+        if (!jobs_.empty()) job = jobs_.back()->id();
+    }
+    return {{"ok", true}, {"job", job}, {"flows", std::move(flows)}, {"links", std::move(links)}};
 }
 
 // With `change_` held.

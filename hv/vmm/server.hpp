@@ -43,6 +43,7 @@ private:
     void attend(Connection& connection);
     json::object answer(ControlMessage& message, ControlConnection& control, bool& closes);
     json::object status();
+    json::object traffic();
     Result<json::object> switch_mode(const json::object& request);
     Result<json::object> kill_job(const json::object& request);
     Result<json::object> release(const json::object& request);

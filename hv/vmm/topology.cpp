@@ -186,6 +186,8 @@ Result<void> Topology::prepare_job(const RankNodes& ranks) {
         job.rank_nodes.push_back(NodeId{nodes.front()});
         job.own_nodes.push_back(static_cast<std::uint32_t>(nodes.size()));
     }
+    const std::lock_guard lock(traffic_mutex_);
+    job_runs_ = true;
     return fabric_->begin_job(job);
 }
 
@@ -194,7 +196,15 @@ Ram& Topology::ram(std::uint32_t node) const {
 }
 
 Result<void> Topology::finish_job() {
+    const std::lock_guard lock(traffic_mutex_);
+    if (job_runs_) last_traffic_ = fabric_->traffic();
+    job_runs_ = false;
     return fabric_->reset();
+}
+
+shm::Traffic Topology::traffic() const {
+    const std::lock_guard lock(traffic_mutex_);
+    return job_runs_ ? fabric_->traffic() : last_traffic_;
 }
 
 }  // namespace divisi::hv::vmm

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,6 +52,8 @@ public:
     void rank_ended(std::uint32_t node) const { fabric_->mark_gone(NodeId{node}); }
     // Gives everything back that the job used.
     Result<void> finish_job();
+    // What the ranks of the present job have sent to each other, or those of the last one. Any thread.
+    [[nodiscard]] shm::Traffic traffic() const;
 
 private:
     // What stands in the nodes' guest-physical memory in one mode.
@@ -77,6 +80,9 @@ private:
     std::unique_ptr<GuestClock> clock_;
     std::unique_ptr<Memory> memory_;
     std::vector<std::unique_ptr<Node>> nodes_;
+    mutable std::mutex traffic_mutex_;  // also keeps the fabric's job as it is while it is looked at
+    bool job_runs_ = false;
+    shm::Traffic last_traffic_;
 };
 
 }  // namespace divisi::hv::vmm

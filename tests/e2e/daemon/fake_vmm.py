@@ -169,6 +169,10 @@ class Vmm:
     def running(self):
         return [job for job in self.jobs if job.exit is None]
 
+    def traffic(self, _):
+        links = [{**link, "messages": 0, "bytes": 0} for link in self.config["links"]]
+        return {"ok": True, "job": "", "flows": [], "links": links}
+
     def status(self, _):
         nodes = [{"id": node["id"], "state": "running" if self.running() else "idle", "core": node["core"],
                   "pu": node["pu"], "numa": node["numa"], "memory": node["memory"], "exits": 7, "cpu_time": "1ms",

@@ -44,6 +44,18 @@ class RealVmm(SandboxTest):
         self.ok("carve", self.policy(nodes=nodes))
         return self.json("show", "pair")["vmm_pid"]
 
+    def test_traffic_is_counted_by_ranks_and_by_links(self):
+        self.ok("carve", self.policy(nodes=4))
+        self.assertEqual(self.json("show", "--traffic", "pair")["flows"], [])
+        self.ok("run", "pair", "--", os.path.join(BIN, "examples/ring"))
+        traffic = self.json("show", "--traffic", "pair")
+        self.assertEqual(traffic["job"], "pair.1")
+        pairs = {(flow["from"], flow["to"]) for flow in traffic["flows"]}
+        self.assertEqual(pairs, {(0, 1), (1, 2), (2, 3), (3, 0)})
+        sent = sum(flow["messages"] for flow in traffic["flows"])
+        self.assertEqual(sent, sum(link["messages"] for link in traffic["links"]), "every pair has a link")
+        self.assertIn("pair.1: %d messages" % sent, self.ok("show", "--traffic", "pair"))
+
     def test_the_main_job(self):
         pid = self.carve(nodes=8)
         self.assertEqual(len(self.json("show", "pair")["nodes"]), 8)

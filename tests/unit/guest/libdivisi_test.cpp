@@ -140,5 +140,11 @@ TEST(Libdivisi, IsNotHurtByAPeerThatScribbles) {
     expect_all_well({.count = 4, .ring_bytes = DIVISI_TEST_SMALL_RING}, "hostility");
 }
 
+// DIVISI_TEST_HOSTILE_SECONDS makes it last longer.
+TEST(Libdivisi, LetsOthersExchangeWhileOneScribblesOverAllItsWindows) {
+    expect_all_well({.count = 32}, "crowd");
+    expect_all_well({.count = 16, .shape = "mesh", .latency_ns = 1000, .bandwidth_bits = 100'000'000'000}, "crowd");
+}
+
 }  // namespace
 }  // namespace divisi::test

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/wait.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,9 @@ inline std::vector<int> run_ranks(const Ranks& ranks, const std::string& scenari
     const auto job = job_spec(ranks);
     shm::NativeSpec native;
     native.argv = {DIVISI_TEST_RANKS, scenario};
+    constexpr const char* kSeconds = "DIVISI_TEST_HOSTILE_SECONDS";
+    if (const char* seconds = std::getenv(kSeconds))
+        native.environment.push_back(std::string(kSeconds) + "=" + seconds);
     auto processes = shm::launch_native(*fabric, job, native);
     if (!processes) ADD_FAILURE() << processes.error().message();
     if (!processes) return {};

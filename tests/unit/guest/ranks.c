@@ -398,18 +398,56 @@ static void death_of_the_awaited(void) {
     if (divisi_rank() == 0) CHECK(divisi_send(3, 0, "x", 1) == DIVISI_OK);
 }
 
+/* A word of the window that this rank may write: mostly where it hurts, in the head of a ring and its first slots. */
+static uint32_t* victim(uint32_t dice) {
+    unsigned char* const window = (unsigned char*)(uintptr_t)dvi.page;
+    const uint64_t begin = dvi.page->busy_offset != 0 ? dvi.page->busy_offset : dvi.page->traffic_offset;
+    const struct divisi_peer* const peer = &dvi.peers[mixed(dice + 1) % dvi.size];
+    uint64_t at = begin + mixed(dice) % (dvi.page->window_bytes - begin);
+    if (dice % 4 != 0 && peer->ring_bytes != 0)
+        at = (dice % 2 == 0 ? peer->out_offset : peer->in_offset) + mixed(dice + 2) % 800u;
+    return (uint32_t*)(void*)(window + at / sizeof(uint32_t) * sizeof(uint32_t));
+}
+
 static void scribble(double seconds) {
     const uint64_t end = divisi_time_ns() + (uint64_t)(seconds * 1e9);
-    unsigned char* const window = (unsigned char*)(uintptr_t)dvi.page;
-    const size_t words = (dvi.page->window_bytes - dvi.page->page_bytes) / sizeof(uint32_t);
-    uint32_t* const first = (uint32_t*)(void*)(window + dvi.page->page_bytes);
-    const size_t ring_words = dvi.page->ring_bytes / sizeof(uint32_t);
     for (uint32_t i = 1; divisi_time_ns() < end; ++i) {
         const uint32_t a = mixed(i);
-        /* Mostly where it hurts: the head of a ring and its first slots. */
-        const size_t at = a % 4 == 0 ? a % words : a % (words / ring_words) * ring_words + mixed(a) % 200;
-        __atomic_store_n(&first[at], a % 3 == 0 ? mixed(a + 1) : mixed(a + 1) % 4, __ATOMIC_RELAXED);
+        __atomic_store_n(victim(a), a % 3 == 0 ? mixed(a + 1) : mixed(a + 1) % 4, __ATOMIC_RELAXED);
     }
+}
+
+/* All but the last rank exchange with each other, pair by pair, until rank 0 has seen enough. */
+static void exchange_in_pairs(double seconds) {
+    static unsigned char bytes[3000];
+    const uint64_t end = divisi_time_ns() + (uint64_t)(seconds * 1e9);
+    const int me = divisi_rank();
+    uint64_t last_round = 0;
+    for (uint32_t round = 0; !last_round; ++round) {
+        const uint64_t enough = me == 0 && divisi_time_ns() > end;
+        last_round = enough;
+        for (int step = 1; step < 32; ++step) {
+            const int partner = me ^ step;
+            if (partner >= divisi_size() - 1) continue;
+            struct divisi_status status;
+            const size_t length = mixed(round * 32u + (uint32_t)step) % sizeof bytes;
+            fill(bytes, length, round + (uint32_t)me);
+            CHECK(divisi_send(partner, round * 2u + enough, bytes, length) == DIVISI_OK);
+            CHECK(divisi_recv(partner, bytes, sizeof bytes, &status) == DIVISI_OK);
+            CHECK(status.tag / 2u == round && status.length == length);
+            CHECK(is_filled(bytes, length, round + (uint32_t)partner));
+            last_round |= status.tag % 2u;
+        }
+    }
+}
+
+static void crowd(void) {
+    const char* const seconds = getenv("DIVISI_TEST_HOSTILE_SECONDS");
+    const double duration = seconds == NULL ? 1.0 : atof(seconds);
+    if (divisi_rank() == divisi_size() - 1)
+        scribble(duration + 0.5);
+    else
+        exchange_in_pairs(duration);
 }
 
 /* Takes part with a hostile peer until that breaks; the error names it. */
@@ -461,6 +499,7 @@ static const struct {
     {"death", death},         {"death-of-the-awaited", death_of_the_awaited},
     {"hostility", hostility}, {"routed", routed},
     {"latency", latency},     {"bandwidth", bandwidth},
+    {"crowd", crowd},
 };
 
 int main(int argc, char** argv) {
