@@ -33,15 +33,10 @@ struct dvm_attribute {
 static struct keyval* keyvals;
 static int keyval_count;
 
-/* NULL: not a key of this kind. One that was freed is still good for what is attached. */
+/* NULL: not a key of this kind. One that was freed, even twice, lives as long as anything is attached by it. */
 static struct keyval* keyval_of(int keyval, enum kind kind) {
     const int index = keyval - FIRST_KEYVAL;
     return index >= 0 && index < keyval_count && keyvals[index].kind == kind ? &keyvals[index] : NULL;
-}
-
-static struct keyval* living_keyval(int keyval, enum kind kind) {
-    struct keyval* const found = keyval_of(keyval, kind);
-    return found == NULL || found->freed ? NULL : found;
 }
 
 static int find_free_keyval(void) {
@@ -68,7 +63,7 @@ static void drop_unused(struct keyval* keyval) {
 }
 
 static int free_keyval(enum kind kind, int* keyval, const char* call) {
-    struct keyval* const found = living_keyval(*keyval, kind);
+    struct keyval* const found = keyval_of(*keyval, kind);
     if (found == NULL) return dvm_error(NULL, MPI_ERR_KEYVAL, call, "the key %d is none of this kind", *keyval);
     found->freed = true;
     drop_unused(found);
@@ -214,7 +209,7 @@ static int get_comm_attribute(MPI_Comm comm, int keyval, void* value, int* flag,
         *(void**)value = fixed;
         return MPI_SUCCESS;
     }
-    if (living_keyval(keyval, KEYVAL_COMM) == NULL)
+    if (keyval_of(keyval, KEYVAL_COMM) == NULL)
         return dvm_error(object, MPI_ERR_KEYVAL, call, "the key %d is none of a communicator", keyval);
     struct dvm_attribute* const found = *find(&object->attributes, keyval);
     *flag = found != NULL;
@@ -239,7 +234,7 @@ static int check_comm_keyval(MPI_Comm comm, int keyval, const char* call) {
     if (predefined_value(keyval) != NULL)
         return dvm_error(object, MPI_ERR_KEYVAL, call, "the key %d is a predefined one, which cannot be changed",
                          keyval);
-    if (living_keyval(keyval, KEYVAL_COMM) == NULL)
+    if (keyval_of(keyval, KEYVAL_COMM) == NULL)
         return dvm_error(object, MPI_ERR_KEYVAL, call, "the key %d is none of a communicator", keyval);
     return MPI_SUCCESS;
 }
@@ -296,7 +291,7 @@ DVM_ALIAS(Type_free_keyval);
 
 static int check_type_keyval(MPI_Datatype datatype, int keyval, const char* call) {
     if (dvm_type_of(datatype) == NULL) return dvm_error(NULL, MPI_ERR_TYPE, call, "the datatype is none");
-    if (living_keyval(keyval, KEYVAL_TYPE) == NULL)
+    if (keyval_of(keyval, KEYVAL_TYPE) == NULL)
         return dvm_error(NULL, MPI_ERR_KEYVAL, call, "the key %d is none of a datatype", keyval);
     return MPI_SUCCESS;
 }

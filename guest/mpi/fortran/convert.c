@@ -1,14 +1,17 @@
 /* Strings, lengths, and the common blocks that are known by their addresses. */
 #include "fortran.h"
 
-MPI_Fint mpi_fortran_bottom_;
-MPI_Fint mpi_fortran_in_place_;
-MPI_Fint mpi_fortran_buffer_automatic_;
-MPI_Fint mpi_fortran_unweighted_[1];
-MPI_Fint mpi_fortran_weights_empty_[1];
-MPI_Fint mpi_fortran_errcodes_ignore_[1];
-MPI_Fint mpi_fortran_status_ignore_[MPI_F_STATUS_SIZE];
-MPI_Fint mpi_fortran_statuses_ignore_[MPI_F_STATUS_SIZE];
+/* gfortran aligns its common blocks so; the linker complains where we do less. */
+#define DVF_COMMON _Alignas(32)
+
+DVF_COMMON MPI_Fint mpi_fortran_bottom_;
+DVF_COMMON MPI_Fint mpi_fortran_in_place_;
+DVF_COMMON MPI_Fint mpi_fortran_buffer_automatic_;
+DVF_COMMON MPI_Fint mpi_fortran_unweighted_[1];
+DVF_COMMON MPI_Fint mpi_fortran_weights_empty_[1];
+DVF_COMMON MPI_Fint mpi_fortran_errcodes_ignore_[1];
+DVF_COMMON MPI_Fint mpi_fortran_status_ignore_[MPI_F_STATUS_SIZE];
+DVF_COMMON MPI_Fint mpi_fortran_statuses_ignore_[MPI_F_STATUS_SIZE];
 
 char* dvf_string(const char* text, size_t length) {
     while (length != 0 && text[length - 1] == ' ') --length;

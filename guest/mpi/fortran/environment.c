@@ -43,6 +43,16 @@ MPI_Aint pmpi_aint_diff_(const MPI_Aint* a, const MPI_Aint* b) {
     return *a - *b;
 }
 
+/* There are no argc and argv to be given. */
+void pmpi_info_create_env_(MPI_Fint* info, MPI_Fint* ierror);
+DVF_ALIAS(info_create_env)
+void pmpi_info_create_env_(MPI_Fint* info, MPI_Fint* ierror) {
+    MPI_Info made = MPI_INFO_NULL;
+    const int code = PMPI_Info_create_env(0, NULL, &made);
+    if (code == MPI_SUCCESS) *info = dvm_to_int(made);
+    dvf_return(ierror, code);
+}
+
 /* Fortran's lengths count no zero at the end. */
 void pmpi_info_get_string_(const MPI_Fint* info, const char* key, MPI_Fint* buflen, char* value, MPI_Fint* flag,
                            MPI_Fint* ierror, size_t key_n, size_t value_n);

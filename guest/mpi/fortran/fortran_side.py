@@ -130,6 +130,8 @@ def by_hand(prefix, modern):
     lines = [f"  subroutine {prefix}Init(ierror)", f"    {ierror}", "  end subroutine",
              f"  subroutine {prefix}Init_thread(required, provided, ierror)", "    integer :: required, provided",
              f"    {ierror}", "  end subroutine",
+             f"  subroutine {prefix}Info_create_env(info, ierror)", *(["    import"] if modern else []),
+             f"    {'type(MPI_Info)' if modern else 'integer'} :: info", f"    {ierror}", "  end subroutine",
              f"  subroutine {prefix}Pcontrol(level)", "    integer :: level", "  end subroutine"]
     for name, kind, parameters in FUNCTIONS:
         lines.append(f"  {kind} function {prefix}{name}({parameters})")
