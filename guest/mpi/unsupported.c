@@ -120,8 +120,6 @@ ABSENT(Session_detach_buffer_c, answer);
 ABSENT(Session_flush_buffer, answer);
 ABSENT(Session_iflush_buffer, answer);
 ABSENT(Group_from_session_pset, answer);
-ABSENT(Comm_create_from_group, answer);
-ABSENT(Intercomm_create_from_groups, answer);
 ABSENT(Abi_get_fortran_booleans, answer);
 ABSENT(Abi_get_fortran_info, answer);
 ABSENT(Abi_set_fortran_booleans, answer);
