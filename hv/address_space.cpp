@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <linux/mman.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -67,6 +68,10 @@ private:
 
 bool AddressSpace::Area::charged() const {
     return (prot & PROT_WRITE) != 0 && !stack && !noreserve && !window;
+}
+
+int AddressSpace::Area::clean_prot() const {
+    return file && file->shared ? prot & ~PROT_WRITE : prot;
 }
 
 bool AddressSpace::Area::merges_with(const Area& next, Gva boundary) const {
@@ -146,7 +151,62 @@ bool AddressSpace::charge(std::uint64_t bytes) {
     return true;
 }
 
+// A page of a shared file that its entry lets the processor write to has been written to, and is clean again after
+// this.
+void AddressSpace::write_back(Gva begin, Gva end) {
+    if (!shares_files_.load(std::memory_order_relaxed)) return;
+    for (auto& [start, area] : areas_) {
+        if (!area.file || !area.file->shared || start >= end || area.end <= begin) continue;
+        struct stat status {};
+        if (::fstat(area.file->fd->get(), &status) != 0) continue;
+        const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
+        std::vector<FrameRun> cleaned;
+        {
+            RunCollector runs([&cleaned](FrameRun run) { cleaned.push_back(run); });
+            tables_.for_each_held(std::max(begin, start), std::min(end, area.end), [&](Gva address, Pte pte) {
+                if (!pte.writable() || !pte.in_ram()) return;
+                tables_.set(address, Pte::make(pte.gpa(), area.clean_prot()));
+                runs.add(pte.frame());
+            });
+        }
+        // Before they are read: what is written from now on is seen as written again.
+        invalidate(std::max(begin, start), std::min(end, area.end), cleaned);
+        tables_.for_each_held(std::max(begin, start), std::min(end, area.end), [&](Gva address, Pte pte) {
+            const bool dirty = std::any_of(cleaned.begin(), cleaned.end(), [&pte](FrameRun run) {
+                return pte.in_ram() && pte.frame() >= run.first && pte.frame() < run.first + run.count;
+            });
+            const std::uint64_t at = area.file->offset + (address - start);
+            if (!dirty || at >= file_bytes) return;
+            // SAFETY: a frame of ours, which other nodes may change meanwhile: bytes on their way to a file.
+            static_cast<void>(::pwrite(area.file->fd->get(), ram_.host(pte.frame()),
+                                       std::min<std::uint64_t>(kPageBytes, file_bytes - at), static_cast<off_t>(at)));
+        });
+    }
+}
+
+SysResult AddressSpace::synchronize(Gva address, std::uint64_t length) {
+    if (address % kPageBytes != 0) return -EINVAL;
+    if (length == 0) return 0;
+    length = page_ceil(length);
+    if (!range_ok(address, length)) return -ENOMEM;
+    const std::unique_lock lock(mutex_);
+    write_back(address, address + length);
+    for (Gva at = address; at < address + length;) {
+        const auto it = find(at);
+        if (it == areas_.end()) return -ENOMEM;
+        at = it->second.end;
+    }
+    return 0;
+}
+
+void AddressSpace::synchronize_all() {
+    if (!shares_files_.load(std::memory_order_relaxed)) return;
+    const std::unique_lock lock(mutex_);
+    write_back(0, kWindowGva);
+}
+
 void AddressSpace::release_frames(Gva begin, Gva end) {
+    write_back(begin, end);
     std::vector<FrameRun> released;
     {
         RunCollector runs([&released](FrameRun run) { released.push_back(run); });
@@ -204,6 +264,7 @@ SysResult AddressSpace::map(Gva hint, std::uint64_t length, int prot, int flags,
     area.stack = (flags & (MAP_STACK | MAP_GROWSDOWN)) != 0;
     area.noreserve = (flags & MAP_NORESERVE) != 0;
     area.file = std::move(file);
+    if (area.file && area.file->shared) shares_files_.store(true, std::memory_order_relaxed);
     if (area.charged() && !charge(length)) return -ENOMEM;
     if (fixed) remove(begin, begin + length);
     const bool ahead =
@@ -251,6 +312,8 @@ SysResult AddressSpace::protect(Gva address, std::uint64_t length, int prot) {
     for (Gva at = address; at < end;) {
         const auto it = find(at);
         if (it == areas_.end()) return -ENOMEM;
+        const auto& file = it->second.file;
+        if (file && file->shared && !file->writable && (prot & PROT_WRITE) != 0) return -EACCES;
         Area changed = it->second;
         changed.prot = prot;
         const std::uint64_t bytes = std::min(it->second.end, end) - at;
@@ -262,9 +325,10 @@ SysResult AddressSpace::protect(Gva address, std::uint64_t length, int prot) {
     split_at(end);
     for (auto it = areas_.lower_bound(address); it != areas_.end() && it->first < end; ++it) {
         const bool was_charged = it->second.charged();
+        write_back(it->first, it->second.end);
         it->second.prot = prot;
         if (was_charged && !it->second.charged()) uncharge(it->second.end - it->first);
-        apply_protection(it->first, it->second.end, prot);
+        apply_protection(it->first, it->second.end, it->second.clean_prot());
         const std::uint64_t bytes = it->second.end - it->first;
         if (prot != PROT_NONE && !it->second.stack && !it->second.file && bytes <= kMapAheadBytes)
             populate(it->first, it->first, it->second, static_cast<std::uint32_t>(bytes / kPageBytes));
@@ -464,7 +528,7 @@ bool AddressSpace::populate(Gva address, Gva area_begin, Area& area, std::uint32
         }
         for (std::uint32_t i = 0; i < run.count; ++i)
             tables_.set(at + std::uint64_t{i} * kPageBytes,
-                        Pte::make(kRamGpa + (std::uint64_t{run.first} + i) * kPageBytes, area.prot));
+                        Pte::make(kRamGpa + (std::uint64_t{run.first} + i) * kPageBytes, area.clean_prot()));
         at += run_bytes;
     }
     return true;
@@ -479,8 +543,22 @@ FaultOutcome AddressSpace::fault_locked(Gva address, Access access) {
     // Another node may have come first, or the processor still held an older entry.
     if (allows(tables_.get(page), access)) return FaultOutcome::kResolved;
     if (area.window) return FaultOutcome::kNoAccess;
-    if (area.file && !area.file->zeros_beyond && page - it->first >= page_ceil(area.file->bytes))
-        return FaultOutcome::kPastFile;
+    if (area.file && !area.file->zeros_beyond && page - it->first >= page_ceil(area.file->bytes)) {
+        // It may have grown.
+        struct stat status {};
+        const bool known = area.file->shared && ::fstat(area.file->fd->get(), &status) == 0;
+        const auto size = static_cast<std::uint64_t>(known ? status.st_size : 0);
+        if (size > area.file->offset) area.file->bytes = std::max(area.file->bytes, size - area.file->offset);
+        if (page - it->first >= page_ceil(area.file->bytes)) return FaultOutcome::kPastFile;
+    }
+    const auto touch = [&] {
+        if (access != Access::kWrite || !area.file || !area.file->shared) return;
+        if (const Pte pte = tables_.get(page); pte.held()) tables_.set(page, Pte::make(pte.gpa(), area.prot));
+    };
+    if (tables_.get(page).held()) {
+        touch();
+        return FaultOutcome::kResolved;
+    }
     const std::uint32_t run = area.next_run;
     area.next_run = std::min(run * 2, area.stack ? kFirstRunPages * 4 : kLargestRunPages);
     // A run that contains the page and starts at a multiple of its size: a stack grows down into it, an array up.
@@ -489,6 +567,7 @@ FaultOutcome AddressSpace::fault_locked(Gva address, Access access) {
     const auto pages_before = static_cast<std::uint32_t>((page - start) / kPageBytes);
     if (!populate(page, it->first, area, run - std::min(run - 1, pages_before))) return FaultOutcome::kOutOfMemory;
     if (start < page) populate(start, it->first, area, pages_before);
+    touch();
     return FaultOutcome::kResolved;
 }
 
@@ -613,9 +692,10 @@ std::string AddressSpace::describe() const {
         const std::string_view name = area.file               ? std::string_view(area.file->name)
                                       : area.end == kStackTop ? "[stack]"
                                                               : std::string_view(area.label);
-        text += fmt::format("{:08x}-{:08x} {}{}{}p {:08x} 00:00 0", begin, area.end,
-                            (area.prot & PROT_READ) ? 'r' : '-', (area.prot & PROT_WRITE) ? 'w' : '-',
-                            (area.prot & PROT_EXEC) ? 'x' : '-', area.file ? area.file->offset : 0);
+        text +=
+            fmt::format("{:08x}-{:08x} {}{}{}{} {:08x} 00:00 0", begin, area.end, (area.prot & PROT_READ) ? 'r' : '-',
+                        (area.prot & PROT_WRITE) ? 'w' : '-', (area.prot & PROT_EXEC) ? 'x' : '-',
+                        area.file && area.file->shared ? 's' : 'p', area.file ? area.file->offset : 0);
         text += name.empty() ? "\n" : fmt::format("{:>20} {}\n", "", name);
     }
     return text;

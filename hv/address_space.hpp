@@ -11,6 +11,7 @@
 // Source: mmap(2), mprotect(2), mremap(2), madvise(2), brk(2).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -43,11 +44,15 @@ public:
     AddressSpace& operator=(const AddressSpace&) = delete;
     ~AddressSpace();
 
-    // A file whose bytes an area shows, privately: from `offset`, up to `bytes`, zeros beyond.
+    // A file whose bytes an area shows: from `offset`, up to `bytes`, zeros beyond. A private area keeps what is
+    // written to it; of a shared one, the pages that were written go into the file: at `synchronize`, and when they are
+    // unmapped.
     struct FileBacking {
         std::shared_ptr<const Fd> fd;
         std::uint64_t offset = 0;
         std::uint64_t bytes = 0;
+        bool shared = false;
+        bool writable = false;      // a shared one: its descriptor may be written
         bool zeros_beyond = false;  // past `bytes`: zeros (program images), or SIGBUS (mapped files)
         std::string name;
     };
@@ -57,6 +62,10 @@ public:
     SysResult protect(Gva address, std::uint64_t length, int prot);
     SysResult remap(Gva old_address, std::uint64_t old_length, std::uint64_t new_length, int flags, Gva new_address);
     SysResult advise(Gva address, std::uint64_t length, int advice);
+    // Writes back what was written to shared files in the range; -ENOMEM where it is not all mapped.
+    SysResult synchronize(Gva address, std::uint64_t length);
+    // The same everywhere; cheap where no file is shared.
+    void synchronize_all();
     SysResult set_break(Gva end);
     SysResult residency(Gva address, std::uint64_t length, Gva vector);
     // Fixes where the heap starts: above the image.
@@ -110,6 +119,8 @@ private:
         const char* label = "";
 
         [[nodiscard]] bool charged() const;
+        // With which rights a page that nobody wrote to yet is mapped: the first write to a shared file is to be seen.
+        [[nodiscard]] int clean_prot() const;
         [[nodiscard]] bool merges_with(const Area& next, Gva boundary) const;
     };
     using Areas = std::map<Gva, Area>;
@@ -126,6 +137,7 @@ private:
 
     void remove(Gva begin, Gva end);
     void release_frames(Gva begin, Gva end);
+    void write_back(Gva begin, Gva end);
     // After entries of [begin, end) lost rights: no processor keeps the old ones of the frames `changed`.
     void invalidate(Gva begin, Gva end, const std::vector<FrameRun>& changed);
     void apply_protection(Gva begin, Gva end, int prot);
@@ -141,6 +153,7 @@ private:
     mutable std::shared_mutex mutex_;
     Areas areas_;
     std::uint64_t charged_ = 0;
+    std::atomic<bool> shares_files_{false};  // or did once
     Gva break_start_ = 0;
     Gva break_end_ = 0;
 };

@@ -18,8 +18,9 @@ SysResult backing_of(Call& call, AddressSpace::FileBacking& backing, int flags, 
     struct stat status {};
     if (::fstat(file->fd.get(), &status) != 0) return -errno;
     if (!S_ISREG(status.st_mode)) return -ENODEV;
-    // A private copy shows the file as it was: enough to read it, not to write it or to see others write.
-    if ((flags & MAP_TYPE) != MAP_PRIVATE && (prot & PROT_WRITE) != 0) return -ENODEV;
+    backing.shared = (flags & MAP_TYPE) != MAP_PRIVATE;
+    backing.writable = (file->flags & O_ACCMODE) == O_RDWR;
+    if (backing.shared && !backing.writable && (prot & PROT_WRITE) != 0) return -EACCES;
     const std::uint64_t offset = call.arg(5);
     if (offset % kPageBytes != 0) return -EINVAL;
     auto fd = file->fd.duplicate();
@@ -63,20 +64,28 @@ SysResult sys_brk(Call& call) {
 SysResult sys_mincore(Call& call) {
     return call.memory().residency(call.arg(0), call.arg(1), call.arg(2));
 }
-// Nothing of a node's memory is ever swapped by itself, and private mappings have nothing to write back.
+SysResult sys_msync(Call& call) {
+    const int flags = call.int_arg(2);
+    if ((flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE)) != 0) return -EINVAL;
+    if ((flags & MS_ASYNC) != 0 && (flags & MS_SYNC) != 0) return -EINVAL;
+    return call.memory().synchronize(call.arg(0), call.arg(1));
+}
+// Nothing of a node's memory is ever swapped by itself.
 SysResult sys_nothing_to_do(Call& /*call*/) {
     return 0;
 }
 
 constexpr SyscallEntry kEntries[] = {
-    {SYS_mmap, "mmap", sys_mmap, Served::kPartly, "no writable shared file mappings"},
+    {SYS_mmap, "mmap", sys_mmap, Served::kPartly,
+     "two shared mappings of a file see each other's writes, and those of write(2), only after msync and a new "
+     "mapping"},
     {SYS_munmap, "munmap", sys_munmap, Served::kFully, ""},
     {SYS_mprotect, "mprotect", sys_mprotect, Served::kFully, ""},
     {SYS_mremap, "mremap", sys_mremap, Served::kPartly, "no MREMAP_DONTUNMAP"},
     {SYS_madvise, "madvise", sys_madvise, Served::kFully, ""},
     {SYS_brk, "brk", sys_brk, Served::kFully, ""},
     {SYS_mincore, "mincore", sys_mincore, Served::kFully, ""},
-    {SYS_msync, "msync", sys_nothing_to_do, Served::kPartly, "nothing to write back"},
+    {SYS_msync, "msync", sys_msync, Served::kFully, ""},
     {SYS_mlock, "mlock", sys_nothing_to_do, Served::kPartly, "accepted"},
     {SYS_mlock2, "mlock2", sys_nothing_to_do, Served::kPartly, "accepted"},
     {SYS_munlock, "munlock", sys_nothing_to_do, Served::kPartly, "accepted"},

@@ -106,6 +106,7 @@ SysResult do_read(Call& call, const Pieces& pieces, Where where) {
     if (!file->fd.valid()) return -EBADF;
     if (file->signals) return read_signals(call, file, pieces);
     if (file->may_block) return read_stream(call, file, pieces, where);
+    call.memory().synchronize_all();  // what was written to the file by memory is in it
     const Buffer buffer(std::min(pieces.total(), kChunk));
     std::uint64_t done = 0;
     do {
