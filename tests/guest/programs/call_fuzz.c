@@ -190,11 +190,29 @@ static void keep_to_reserve(uint64_t* args, size_t length_at, uint64_t* state) {
     args[length_at] = length;
 }
 
-static int short_transfer(uint64_t number) {
-    return number == SYS_sendfile || number == SYS_copy_file_range || number == SYS_splice || number == SYS_tee ||
-           number == SYS_fallocate || number == SYS_write || number == SYS_pwrite64 || number == SYS_read ||
-           number == SYS_pread64 || number == SYS_sendto || number == SYS_recvfrom || number == SYS_getrandom ||
-           number == SYS_readahead;
+// Which argument says how much is moved, or in how many pieces; 0 for other calls. What is written stays small: a
+// sparse file that is copied whole would fill the host's disk.
+static int amount_at(uint64_t number) {
+    switch (number) {
+        case SYS_read:
+        case SYS_write:
+        case SYS_pread64:
+        case SYS_pwrite64:
+        case SYS_sendto:
+        case SYS_recvfrom:
+        case SYS_readahead:
+        case SYS_tee:
+        case SYS_readv:
+        case SYS_writev:
+        case SYS_preadv:
+        case SYS_pwritev:
+        case SYS_preadv2:
+        case SYS_pwritev2: return 2;
+        case SYS_sendfile: return 3;
+        case SYS_splice:
+        case SYS_copy_file_range: return 4;
+        default: return 0;
+    }
 }
 
 static int harmless_signal(uint64_t value) {
@@ -252,11 +270,10 @@ static int tame(uint64_t number, uint64_t* args, uint64_t* state) {
             args[2] = (r >> 24) % 65536;
             return 1;
         default:
-            if (short_transfer(number)) {
-                for (int i = 2; i < 5; ++i) {
-                    if (args[i] < (uint64_t)arena || args[i] > (uint64_t)arena + kArenaBytes) args[i] %= 65536;
-                }
-            }
+            if (amount_at(number) != 0 && (r & 7) != 0) args[amount_at(number)] %= 9000;
+            if (amount_at(number) != 0 && (r & 7) == 0) args[amount_at(number)] = 0xffffffffffffffff >> (r >> 58);
+            // Far more than there is of memory, but never of a file.
+            if (amount_at(number) > 2) args[amount_at(number)] %= 9000;
             return 1;
     }
 }
