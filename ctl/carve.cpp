@@ -32,7 +32,7 @@ Result<int> carve(const CarveOptions& options) {
     request.source = policy.source;
     request.name = options.overrides.name;
     request.mode = options.overrides.mode;
-    request.backend = options.overrides.backend;
+    DIVISI_TRY_ASSIGN(request.backend, wanted_backend(options.overrides));
     request.dry_run = options.dry_run;
     DIVISI_TRY_ASSIGN(DaemonAccess daemon, reach_daemon());
     Result<json::object> carved = [&] {

@@ -2,8 +2,11 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "base/fd.hpp"
 #include "base/mode.hpp"
+#include "base/printable.hpp"
 
 namespace divisi::ctl {
 namespace {
@@ -41,14 +44,26 @@ void add_override_options(CLI::App& verb, OverrideOptions& options) {
         ->type_name("BACKEND");
 }
 
+Result<std::string> wanted_backend(const OverrideOptions& options) {
+    const char* const set = std::getenv("DIVISI_BACKEND");
+    if (!options.backend.empty() || set == nullptr || *set == '\0') return options.backend;
+    if (auto known = partitioner::parse_backend(set); !known) {
+        Error error = std::move(known).error();
+        error.object = "DIVISI_BACKEND=" + printable(set);
+        return error;
+    }
+    return std::string(set);
+}
+
 Result<partitioner::PlanOptions> plan_options(const OverrideOptions& options) {
     partitioner::PlanOptions result;
     if (!options.name.empty()) result.name = options.name;
     if (!options.mode.empty()) {
         DIVISI_TRY_ASSIGN(result.mode, parse_mode(options.mode));
     }
-    if (!options.backend.empty()) {
-        DIVISI_TRY_ASSIGN(result.backend, partitioner::parse_backend(options.backend));
+    DIVISI_TRY_ASSIGN(const std::string backend, wanted_backend(options));
+    if (!backend.empty()) {
+        DIVISI_TRY_ASSIGN(result.backend, partitioner::parse_backend(backend));
     }
     return result;
 }

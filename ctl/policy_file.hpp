@@ -30,6 +30,8 @@ struct OverrideOptions {
     std::string backend;
 };
 void add_override_options(CLI::App& verb, OverrideOptions& options);
+// --backend, or the environment's DIVISI_BACKEND where it is not given; empty: the policy decides. Errors: kUsage.
+Result<std::string> wanted_backend(const OverrideOptions& options);
 // Errors: kUsage.
 Result<partitioner::PlanOptions> plan_options(const OverrideOptions& options);
 

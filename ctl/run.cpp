@@ -145,7 +145,7 @@ Result<int> run_policy(const RunOptions& options, const Prepared& prepared, cons
     request.source = policy.source;
     request.name = options.overrides.name;
     request.mode = options.overrides.mode;
-    request.backend = options.overrides.backend;
+    DIVISI_TRY_ASSIGN(request.backend, wanted_backend(options.overrides));
     request.ephemeral = true;
     DIVISI_TRY_ASSIGN(DaemonAccess daemon, reach_daemon());
     daemon.client.set_cancel(signals.fd());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/printable.hpp"
 #include "base/quantity.hpp"
 #include "partitioner/interconnect.hpp"
 
@@ -76,6 +77,16 @@ Check check_memory(const Machine& machine) {
                               : "32 nodes of 64MiB need 2GiB: free some, or carve less"};
 }
 
+// The environment asks for one backend, whatever works besides.
+Check check_wanted(const Facts& facts, const std::string& tried) {
+    const std::string wanted = "DIVISI_BACKEND takes " + printable(facts.wanted_backend);
+    for (const BackendProbe& probe : **facts.probe)
+        if (probe.name == facts.wanted_backend && probe.ok)
+            return {"backend", Verdict::kOk, fmt::format("{} ({})", wanted, tried), {}};
+    return {"backend", Verdict::kProblem, fmt::format("{}, which does not work ({})", wanted, tried),
+            "unset DIVISI_BACKEND, or set it to one that works"};
+}
+
 Check check_backends(const Facts& facts) {
     if (!facts.probe) return {"backend", Verdict::kProblem, "not tried: divisi-vmm is missing", "see programs, below"};
     if (!*facts.probe)
@@ -88,6 +99,7 @@ Check check_backends(const Facts& facts) {
         if (probe.ok && chosen.empty()) chosen = probe.name;
     }
     if (chosen.empty()) return {"backend", Verdict::kProblem, "none works: " + text, "see kvm, above"};
+    if (!facts.wanted_backend.empty() && facts.wanted_backend != "auto") return check_wanted(facts, text);
     return {"backend", Verdict::kOk, fmt::format("auto takes {} ({})", chosen, text), {}};
 }
 

@@ -52,6 +52,7 @@ struct Facts {
     KvmDevice kvm;
     // Absent: divisi-vmm is not there. An error: it is, and did not answer.
     std::optional<Result<std::vector<BackendProbe>>> probe;
+    std::string wanted_backend;  // the environment's DIVISI_BACKEND; empty: none
     Limit open_files;
     Limit processes;
     Limit locked_memory;

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/cgroup.hpp"
@@ -131,6 +132,7 @@ Facts gather() {
     facts.is_root = ::geteuid() == 0;
     facts.processor = read_processor({});
     facts.kvm = look_at_kvm(facts.user);
+    if (const char* wanted = std::getenv("DIVISI_BACKEND")) facts.wanted_backend = wanted;
     facts.open_files = limit_of(RLIMIT_NOFILE);
     facts.processes = limit_of(RLIMIT_NPROC);
     facts.locked_memory = limit_of(RLIMIT_MEMLOCK);

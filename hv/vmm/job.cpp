@@ -281,10 +281,9 @@ void Job::make_report() {
     json::array calls;
     for (const auto& [number, count] : unserved)
         calls.push_back(json::object{{"call", syscall_name(number)}, {"number", number}, {"count", count}});
-    report_ = {{"ranks", std::move(ranks)},
-               {"elapsed_ns", elapsed_.count()},
-               {"unserved", std::move(calls)},
-               {"faults", std::move(faults)}};
+    report_ = {{"ranks", std::move(ranks)},           {"elapsed_ns", elapsed_.count()},
+               {"backend", topology_.backend_name()}, {"backend_reason", topology_.backend_reason()},
+               {"unserved", std::move(calls)},        {"faults", std::move(faults)}};
 }
 
 void Job::tell_fault(std::size_t index, const FaultReport& fault) const {

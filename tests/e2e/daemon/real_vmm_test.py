@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The main job over real nodes: what the other tests do over a stand-in, where it matters that it is not one."""
+import json
 import os
 import signal
 import subprocess
@@ -82,6 +83,20 @@ class RealVmm(SandboxTest):
         self.assertEqual(int(status["CapEff"], 16) & ~0b11111, 0)
         # On the direct backend its stubs would inherit a filter: they have one of their own.
         self.assertEqual(status["Seccomp"], "2" if self.json("show", "pair")["backend"] == "kvm" else "0")
+
+    def test_backend_by_the_environment(self):
+        self.env["DIVISI_BACKEND"] = "direct"
+        if self.divisi("carve", self.policy()).returncode == 5:
+            self.skipTest("the direct backend does not work here")
+        self.assertEqual(self.json("show", "pair")["backend"], "direct")
+        report = os.path.join(self.state, "report.json")
+        self.ok("run", "pair", "--report", report, "--", self.program)
+        with open(report, encoding="utf-8") as file:
+            document = json.load(file)
+        self.assertEqual((document["backend"], document["backend_reason"]), ("direct", "asked for"))
+        self.env["DIVISI_BACKEND"] = "zen"
+        refused = self.divisi("carve", self.policy("other"), exit=2)
+        self.assertIn("DIVISI_BACKEND=zen", refused.stderr)
 
     def test_one_go(self):
         self.assertEqual(self.ok("run", "--policy", self.policy(), "--", self.program), "hello  \n" * 2)

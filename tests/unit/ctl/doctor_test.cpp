@@ -129,6 +129,22 @@ TEST(Doctor, ReportsAProbeThatDidNotAnswer) {
     EXPECT_THAT(check_of(facts, "backend").text, HasSubstr("none works: kvm: no"));
 }
 
+TEST(Doctor, SaysWhichBackendTheEnvironmentAsksFor) {
+    Facts facts = healthy();
+    facts.probe = std::vector<BackendProbe>{{"kvm", true, {}, {}}, {"direct", true, {}, {}}};
+    facts.wanted_backend = "direct";
+    EXPECT_EQ(check_of(facts, "backend").verdict, Verdict::kOk);
+    EXPECT_THAT(check_of(facts, "backend").text, HasSubstr("DIVISI_BACKEND takes direct"));
+    facts.wanted_backend = "auto";
+    EXPECT_THAT(check_of(facts, "backend").text, HasSubstr("auto takes kvm"));
+    for (const char* bad : {"zen", "kvm"}) {
+        facts.wanted_backend = bad;
+        facts.probe = std::vector<BackendProbe>{{"kvm", false, "no device", {}}, {"direct", true, {}, {}}};
+        EXPECT_EQ(check_of(facts, "backend").verdict, Verdict::kProblem);
+        EXPECT_THAT(check_of(facts, "backend").way_out, HasSubstr("unset DIVISI_BACKEND"));
+    }
+}
+
 TEST(Doctor, WarnsOfTightLimits) {
     Facts facts = healthy();
     facts.open_files = {256, 256};
