@@ -22,6 +22,18 @@ const void* window_identity(int fd) {
     return reinterpret_cast<const void*>(static_cast<std::uintptr_t>(fd) + 1);  // NOLINT: an identity, never followed
 }
 
+// What a program has left in a node's processor goes with it.
+class Farewell {
+public:
+    explicit Farewell(Vcpu& vcpu) : vcpu_(vcpu) {}
+    Farewell(const Farewell&) = delete;
+    Farewell& operator=(const Farewell&) = delete;
+    ~Farewell() { vcpu_.forget(); }
+
+private:
+    Vcpu& vcpu_;
+};
+
 }  // namespace
 
 Program::Program(ProgramSpec spec, Services services)
@@ -105,6 +117,7 @@ Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_
         return error;
     };
     if (auto bound = vcpu.bind(*spec_.ram, *spec_.tables); !bound) return fail(std::move(bound).error());
+    const Farewell farewell(vcpu);
     const CpuTimes::Presence presence(cpu_times_, cpu, vcpu);
     Thread* resident = nullptr;
     while (Thread* thread = scheduler_.acquire(cpu)) {

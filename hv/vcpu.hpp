@@ -56,6 +56,9 @@ public:
     virtual Result<void> set_fs_base(std::uint64_t base) = 0;
     virtual Result<void> set_gs_base(std::uint64_t base) = 0;
 
+    // The program is over: nothing of it may stay where the next one could find it.
+    virtual void forget() {}
+
     // Makes the current or the next `run` return kInterrupted soon. Called by any thread.
     virtual void kick() noexcept = 0;
 

@@ -20,7 +20,7 @@ namespace divisi::hv {
 namespace {
 
 constexpr std::uint8_t kGeneralProtection = 13, kPageFault = 14;
-constexpr std::uint64_t kErrorWrite = 2, kErrorFetch = 16;
+constexpr std::uint64_t kErrorWrite = 2, kErrorFetch = 16, kErrorKey = 32;
 constexpr std::uint64_t kUretprobe = 335;
 constexpr Gva kVsyscallPage = 0xffff'ffff'ff60'0000;
 // So many faults in a row at pages that are mapped: something is wrong that filling does not mend.
@@ -121,7 +121,13 @@ DirectVcpu::~DirectVcpu() {
 }
 
 Result<void> DirectVcpu::bind(const Ram& ram, const PageTables& tables) {
-    if (task_ && task_->alive() && task_->space().serves(ram, tables)) return {};
+    if (task_ && task_->alive() && task_->space().serves(ram, tables) && stop_with_frame()) {
+        // The last program may have changed how this task takes signals; one that takes none is replaced.
+        task_->frame().forget(true);
+        partial_ = false;
+        fault_pending_ = false;
+        return {};
+    }
     DIVISI_TRY(unbind());
     DIVISI_TRY_ASSIGN(auto space, find_space_(ram, tables));
     DIVISI_TRY_ASSIGN(auto task, GuestTask::create(std::move(space)));
@@ -146,8 +152,17 @@ Result<void> DirectVcpu::unbind() {
     return {};
 }
 
+void DirectVcpu::forget() {
+    if (!task_) return;
+    task_->frame().forget(held_ == Held::kFrame);
+    task_->space().forget_free_slots();
+}
+
 bool DirectVcpu::stop_with_frame() {
-    if (held_ == Held::kCall && !task_->force_frame()) return false;
+    if (held_ == Held::kCall && !task_->force_frame()) {
+        task_->kill();  // it may have made itself deaf, and be about to go on with another call
+        return false;
+    }
     held_ = Held::kFrame;
     return true;
 }
@@ -161,7 +176,8 @@ bool DirectVcpu::complete(Registers& regs) {
 }
 
 Result<void> DirectVcpu::load(const ThreadContext& context) {
-    if (!task_ || !stop_with_frame()) return make_error(Errc::kFailed, "the node's stub process is gone", "direct");
+    if (!task_) return make_error(Errc::kFailed, "the node has no memory", "direct");
+    if (!stop_with_frame()) return {};  // its program has destroyed it: the next run tells
     partial_ = false;
     fault_pending_ = false;
     task_->frame().set_xsave(context.xsave);
@@ -170,8 +186,8 @@ Result<void> DirectVcpu::load(const ThreadContext& context) {
 }
 
 Result<void> DirectVcpu::save(ThreadContext& context) {
-    if (!task_ || !complete(context.regs))
-        return make_error(Errc::kFailed, "the node's stub process is gone", "direct");
+    if (!task_) return make_error(Errc::kFailed, "the node has no memory", "direct");
+    if (!complete(context.regs)) return {};
     context.xsave = task_->frame().xsave();
     context.fs_base = new_fs_base_.value_or(task_->frame().fs_base());
     context.gs_base = new_gs_base_.value_or(task_->frame().gs_base());
@@ -316,7 +332,8 @@ std::optional<Exit> DirectVcpu::page_fault(const SignalFrame::Trap& trap) {
     vain_fills_ = *filled == StubSpace::Filled::kAlready ? vain_fills_ + 1 : 0;
     if (vain_fills_ > kMostVainFills)
         return failure(make_error(Errc::kFailed, fmt::format("address {:#x} faults for ever", trap.address), "direct"));
-    if (*filled != StubSpace::Filled::kRefused) return std::nullopt;
+    // What protection keys forbid, no filling allows.
+    if (*filled != StubSpace::Filled::kRefused && (trap.error_code & kErrorKey) == 0) return std::nullopt;
     pending_fault_ = {trap.address, write, execute};
     fault_pending_ = true;
     return exception(kPageFault, static_cast<std::uint32_t>(trap.error_code), trap.address);

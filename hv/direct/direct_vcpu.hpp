@@ -37,6 +37,7 @@ public:
     Result<void> load(const ThreadContext& context) override;
     Result<void> save(ThreadContext& context) override;
     Exit run(Registers& regs) override;
+    void forget() override;
     Result<void> set_fs_base(std::uint64_t base) override;
     Result<void> set_gs_base(std::uint64_t base) override;
     void kick() noexcept override;

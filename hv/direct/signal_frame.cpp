@@ -63,6 +63,7 @@ SignalFrame::SignalFrame(std::byte* page, Gva ucontext_at, std::size_t ucontext,
                          std::size_t xsave_bytes)
     : page_(page), ucontext_at_(ucontext_at), ucontext_(ucontext), xsave_(xsave), xsave_bytes_(xsave_bytes) {
     components_ = get<Software>(page_, xsave_ + kSoftwareAt).components;
+    first_.assign(page_ + ucontext_, page_ + ucontext_ + sizeof(Context));
     software_.assign(page_ + xsave_ + kSoftwareAt, page_ + xsave_ + kHeaderAt);
 }
 
@@ -128,9 +129,32 @@ void SignalFrame::set_xsave(const std::vector<std::byte>& image) {
         std::memcpy(to, image.data(), bytes);
         components = get<std::uint64_t>(image.data(), kHeaderAt) & components_;
     }
+    // Components that are left out are not read; but the program may read what was there.
+    if (image.empty()) std::memset(to + kXsaveHeaderEnd, 0, xsave_bytes_ - kXsaveHeaderEnd);
     std::memset(to + kHeaderAt, 0, kXsaveHeaderEnd - kHeaderAt);
     put(to, kHeaderAt, components);
     std::memcpy(to + kSoftwareAt, software_.data(), software_.size());
+}
+
+void SignalFrame::forget(bool in_use) {
+    std::byte* const end = page_ + DIVISI_FRAMES_BYTES;
+    if (!in_use) {
+        std::memset(page_, 0, DIVISI_FRAMES_BYTES);
+        return;
+    }
+    std::memcpy(page_ + ucontext_, first_.data(), first_.size());
+    set_registers({});
+    set_xsave({});
+    const std::size_t behind = ucontext_ + sizeof(Context);
+    // What stands between the two is the signal's description; on some kernels the state comes first.
+    const auto [low, high] = std::minmax({ucontext_, xsave_});
+    const std::size_t low_end = low == ucontext_ ? behind : xsave_ + xsave_bytes_;
+    const std::size_t high_end = high == ucontext_ ? behind : xsave_ + xsave_bytes_;
+    std::memset(page_, 0, low);
+    if (low_end < high) std::memset(page_ + low_end, 0, high - low_end);
+    // The word behind the state says that it is complete.
+    const std::size_t rest = high_end + sizeof(std::uint32_t);
+    if (page_ + rest < end) std::memset(page_ + rest, 0, static_cast<std::size_t>(end - (page_ + rest)));
 }
 
 std::uint64_t SignalFrame::fs_base() const {

@@ -42,6 +42,10 @@ public:
     [[nodiscard]] std::vector<std::byte> xsave() const;
     void set_xsave(const std::vector<std::byte>& image);
 
+    // Overwrites all that a program may have left in the page, its own registers too. `in_use`: the task is stopped
+    // with this frame, and goes on by it: with the signal mask and the alternate stack of its beginning.
+    void forget(bool in_use);
+
     [[nodiscard]] std::uint64_t fs_base() const;
     [[nodiscard]] std::uint64_t gs_base() const;
     // Both below kUserEnd.
@@ -58,6 +62,7 @@ private:
     std::size_t xsave_;
     std::size_t xsave_bytes_;
     std::uint64_t components_ = 0;     // that the host's processor has
+    std::vector<std::byte> first_;     // the ucontext of the first frame
     std::vector<std::byte> software_;  // the kernel's own part of the image, as it was
 };
 

@@ -173,6 +173,11 @@ std::byte* StubProcess::frames(unsigned task) const {
     return frames_.data() + std::size_t{task} * DIVISI_FRAMES_BYTES;
 }
 
+void StubProcess::forget_frames(unsigned first, unsigned count) const noexcept {
+    // Without this they would only take memory, and hold what one program left for the next.
+    (void)::madvise(frames(first), std::size_t{count} * DIVISI_FRAMES_BYTES, MADV_REMOVE);
+}
+
 // Waking a task on another processor costs many times a switch on this one.
 void StubProcess::follow_caller() {
     const int here = ::sched_getcpu();

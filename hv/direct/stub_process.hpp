@@ -38,6 +38,8 @@ public:
     // Batches for a task that has been started, and its frames.
     Batch batch_of(unsigned task);
     [[nodiscard]] std::byte* frames(unsigned task) const;
+    // Gives back the frames of `count` tasks that there are not.
+    void forget_frames(unsigned first, unsigned count) const noexcept;
 
     // The descriptor that memory file `index` has in the stub.
     static constexpr int memory_fd(std::size_t index) { return DIVISI_STUB_FIRST_MEMORY_FD + static_cast<int>(index); }

@@ -69,6 +69,17 @@ void StubSpace::give_slot(unsigned slot) {
     slots_[slot] = false;
 }
 
+void StubSpace::forget_free_slots() {
+    const std::lock_guard lock(mutex_);
+    for (auto first = slots_.begin(); first != slots_.end();) {
+        first = std::find(first, slots_.end(), false);
+        const auto end = std::find(first, slots_.end(), true);
+        if (first == end) break;
+        process_->forget_frames(static_cast<unsigned>(first - slots_.begin()), static_cast<unsigned>(end - first));
+        first = end;
+    }
+}
+
 bool StubSpace::extends(Gva page, Gva at, Pte pte) const {
     const Pte here = tables_.peek(at);
     // Differences wrap: entries below the page's have smaller addresses.

@@ -42,6 +42,8 @@ public:
     // For the tasks that run guest code: a number, with which go a control page and frames.
     Result<unsigned> take_slot();
     void give_slot(unsigned slot);
+    // Gives back what the program has written to the frames of slots that nobody has.
+    void forget_free_slots();
     Batch batch_of(unsigned slot) { return process_->batch_of(slot); }
     [[nodiscard]] std::byte* frames(unsigned slot) const { return process_->frames(slot); }
     template <typename Act>
