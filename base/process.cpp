@@ -1,6 +1,7 @@
 #include "base/process.hpp"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,9 +24,13 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 }
 
 // Everything the child does between fork and exec; async-signal-safe calls only. Returns errno.
-int become(char* const* argv, char* const* environment, std::span<std::pair<int, int>> fds, int report,
-           bool new_session) {
-    if (new_session && ::setsid() < 0) return errno;
+int become(const ProcessSpec& spec, char* const* argv, char* const* environment, std::span<std::pair<int, int>> fds,
+           int report, pid_t parent) {
+    if (spec.new_session && ::setsid() < 0) return errno;
+    if (spec.dies_with_parent) {
+        if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return errno;
+        if (::getppid() != parent) return ESRCH;
+    }
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -53,7 +58,7 @@ int become(char* const* argv, char* const* environment, std::span<std::pair<int,
     if (highest + 1 < report_copy)
         ::syscall(SYS_close_range, static_cast<unsigned>(highest + 1), static_cast<unsigned>(report_copy - 1), 0U);
     ::syscall(SYS_close_range, static_cast<unsigned>(report_copy + 1), ~0U, 0U);
-    ::execve(argv[0], argv, environment);
+    ::execve(spec.path.empty() ? argv[0] : spec.path.c_str(), argv, environment);
     const int error = errno;
     (void)!::write(report_copy, &error, sizeof error);
     return error;
@@ -95,10 +100,11 @@ Result<Process> Process::spawn(const ProcessSpec& spec) {
     if (spec.environment) environment = pointers(*spec.environment);
     char* const* envp = spec.environment ? environment.data() : environ;
     std::vector<std::pair<int, int>> fds = spec.fds;
+    const pid_t parent = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) return system_error(errno, "cannot start a process", spec.argv.front());
     if (pid == 0) {
-        const int error = become(argv.data(), envp, fds, report_write.get(), spec.new_session);
+        const int error = become(spec, argv.data(), envp, fds, report_write.get(), parent);
         (void)!::write(report_write.get(), &error, sizeof error);
         ::_exit(127);
     }

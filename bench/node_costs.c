@@ -1,5 +1,5 @@
-/* What a node's processor and memory cost: a null system call, a page's first touch, and two threads that wake each other.
-   Runs natively or in nodes; rank 0 prints one JSON object.
+/* What a node's processor and memory cost: a null system call, a page's first touch, and two threads that wake each
+   other. Runs natively or in nodes; rank 0 prints one JSON object.
 
    node_costs [SCALE]      SCALE divides the rounds */
 #define _GNU_SOURCE

@@ -16,6 +16,7 @@
 #include "ctl/output.hpp"
 #include "ctl/policy_file.hpp"
 #include "ctl/progress.hpp"
+#include "ctl/run_native.hpp"
 #include "ctl/verbs.hpp"
 
 namespace divisi::ctl {
@@ -35,7 +36,11 @@ struct RunOptions {
     std::uint64_t threads = 0;
     bool label = false;
     bool detach = false;
+    bool native = false;
     std::string report;
+    // With --policy there is no topology to name, and with --native need not be one.
+    [[nodiscard]] bool names_topology() const { return policy.empty() && !nameless; }
+    bool nameless = false;
 };
 
 struct Prepared {
@@ -50,13 +55,17 @@ Error usage(std::string what) {
 
 // Only the first `--` is ours, and only where the program has not been named before it.
 void add_command(RunOptions& options, const std::vector<std::string>& command) {
-    const std::size_t ours = options.policy.empty() ? 1 : 0;
+    options.nameless = options.native && options.words.empty();
+    const std::size_t ours = options.names_topology() ? 1 : 0;
     if (options.words.size() > ours) options.words.emplace_back("--");
     options.words.insert(options.words.end(), command.begin(), command.end());
 }
 
 Result<void> check(const RunOptions& options) {
-    if (options.policy.empty()) {
+    if (options.native && options.detach) return usage("--detach and --native do not go together");
+    if (options.native && options.nameless && options.words.empty())
+        return usage("which program? divisi run --native -- ./program");
+    if (options.names_topology()) {
         const OverrideOptions& given = options.overrides;
         if (!given.name.empty() || !given.mode.empty() || !given.backend.empty())
             return usage("--name, --mode and --backend belong to --policy: a topology that is there has its own");
@@ -75,7 +84,7 @@ Result<void> check(const RunOptions& options) {
 Result<Prepared> prepare(const RunOptions& options) {
     Prepared prepared;
     auto first = options.words.begin();
-    if (options.policy.empty()) prepared.topology = *first++;
+    if (options.names_topology()) prepared.topology = *first++;
     DIVISI_TRY_ASSIGN(prepared.job, prepare_job({first, options.words.end()}));
     prepared.job.request.nodes = options.nodes;
     prepared.job.request.ranks = options.ranks;
@@ -181,6 +190,8 @@ Result<int> run(const RunOptions& options) {
     DIVISI_TRY(check(options));
     const auto prepared = prepare(options);
     if (!prepared) return exit_for(prepared.error());
+    if (options.native)
+        return run_native({prepared->topology, options.policy, options.overrides}, prepared->job, prepared->report);
     if (options.detach) return start_detached(prepared->topology, prepared->job);
     DIVISI_TRY_ASSIGN(const JobSignals signals, JobSignals::create());
     auto result = options.policy.empty() ? run_over(prepared->topology, *prepared, signals)
@@ -208,6 +219,8 @@ void add_run(CLI::App& app, Context& context) {
         ->type_name("T");
     verb->add_flag("--label", options->label, "Begin each line of output with its [rank]");
     verb->add_flag("-d,--detach", options->detach, "Print the job's name and leave it running; see 'divisi logs'");
+    verb->add_flag("--native", options->native,
+                   "Run the ranks as host processes, without nodes: with the shape of NAME or of --policy, or of -n K");
     verb->add_option("--report", options->report, "Write the job's report (JSON) to this file")->type_name("FILE");
     // Before parsing: a malformed command line is a failure of `run` itself, too.
     verb->preparse_callback([&context](std::size_t) { context.own_failure_exit = kOwnFailure; });

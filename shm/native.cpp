@@ -28,13 +28,15 @@ public:
         if (pin_) ::sched_setaffinity(0, sizeof before_, &before_);
     }
 
-    [[nodiscard]] Result<void> pin_to(std::uint32_t pu) const {
+    // To the PUs of `count` nodes.
+    [[nodiscard]] Result<void> pin_to(const Fabric& fabric, NodeId first, std::uint32_t count) const {
         if (!pin_) return {};
         cpu_set_t mask;
         CPU_ZERO(&mask);
-        CPU_SET(pu, &mask);
+        for (std::uint32_t node = first.value; node < first.value + count; ++node)
+            CPU_SET(fabric.pu(NodeId{node}), &mask);
         if (::sched_setaffinity(0, sizeof mask, &mask) != 0)
-            return system_error(errno, "cannot pin a rank", "PU " + std::to_string(pu));
+            return system_error(errno, "cannot pin a rank", "PU " + std::to_string(fabric.pu(first)));
         return {};
     }
 
@@ -59,16 +61,19 @@ Result<std::vector<Process>> launch_native(Fabric& fabric, const JobSpec& job, c
     DIVISI_TRY(fabric.begin_job(job));
     std::vector<Process> ranks;
     const PinScope pin(spec.pin);
-    for (const NodeId node : job.rank_nodes) {
+    for (std::size_t rank = 0; rank < job.rank_nodes.size(); ++rank) {
+        const NodeId node = job.rank_nodes[rank];
         const auto pieces = fabric.window(node, job.mode);
         DIVISI_TRY(check_pieces(pieces));
         ProcessSpec process;
         process.argv = spec.argv;
+        process.path = spec.path;
+        process.dies_with_parent = true;
         process.environment = spec.environment;
         process.environment->push_back(DIVISI_NATIVE_VARIABLE "=" + native_variable(pieces, kWindowFd));
-        process.fds = spec.fds;
+        process.fds = spec.rank_fds.empty() ? spec.fds : spec.rank_fds[rank];
         process.fds.emplace_back(fabric.fd(), kWindowFd);
-        DIVISI_TRY(pin.pin_to(fabric.pu(node)));
+        DIVISI_TRY(pin.pin_to(fabric, node, job.own_nodes.empty() ? 1 : job.own_nodes[rank]));
         DIVISI_TRY_ASSIGN(Process started, Process::spawn(process));
         ranks.push_back(std::move(started));
     }

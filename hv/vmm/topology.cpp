@@ -6,12 +6,11 @@
 #include <latch>
 #include <set>
 
+#include "hv/vmm/fabric_spec.hpp"
 #include "shm/tsc.hpp"
 
 namespace divisi::hv::vmm {
 namespace {
-
-constexpr std::uint64_t kSharedRegionBytes = 16U << 20U;
 
 std::vector<WindowPiece> to_pieces(const std::vector<shm::WindowPiece>& pieces) {
     std::vector<WindowPiece> result;
@@ -60,13 +59,7 @@ Result<void> Topology::start_nodes() {
 }
 
 Result<void> Topology::create_fabric() {
-    shm::FabricSpec spec;
-    spec.name = config_.name;
-    for (const NodeConfig& node : config_.nodes) spec.pus.push_back(static_cast<std::uint32_t>(node.os_pu));
-    for (const LinkConfig& link : config_.links)
-        spec.links.push_back({link.a, link.b, link.latency_ns, link.bandwidth_bits});
-    spec.shared_bytes = kSharedRegionBytes;
-    DIVISI_TRY_ASSIGN(fabric_, shm::Fabric::create(spec));
+    DIVISI_TRY_ASSIGN(fabric_, shm::Fabric::create(fabric_spec(config_)));
     return {};
 }
 
