@@ -107,11 +107,15 @@ static uint32_t collect_conditions(void) {
 
 void dvm_idle(void) {
     const uint32_t count = collect_conditions();
-    /* Nothing can come over a link: another thread has to do something (a generalized request). */
-    if (count == 0)
-        sched_yield();
-    else
+    if (count != 0) {
         dvi_wait(engine.conditions, count);
+    } else if (engine.generalized != 0 || dvm.thread_level >= MPI_THREAD_SERIALIZED) {
+        /* Nothing can come over a link, but another thread may do something. */
+        sched_yield();
+    } else {
+        dvm_abort(1,
+                  "deadlock: this rank waits for what only itself could send or receive, and it does nothing but wait");
+    }
 }
 
 /* ---- peers that are lost ---- */

@@ -143,6 +143,7 @@ struct dvm_engine {
     uint32_t interests;   /* of all peers */
     struct dvm_queue any; /* posted receives from any source */
     uint32_t watchers;    /* probes for any source under way */
+    uint32_t generalized; /* requests of the program\'s own that are not complete */
     uint32_t unexpected_count;
     uint64_t serial;
     struct dvm_request** transfers; /* by number; NULL: free */

@@ -23,6 +23,7 @@ int PMPI_Grequest_start(MPI_Grequest_query_function* query_fn, MPI_Grequest_free
     *own = filled;
     made->extra = own;
     made->stage = DVM_ARRIVING;
+    ++engine.generalized;
     *request = dvm_request_handle(made);
     return MPI_SUCCESS;
 }
@@ -33,6 +34,7 @@ int PMPI_Grequest_complete(MPI_Request request) {
     struct dvm_request* const object = dvm_request_of(request);
     if (object == NULL || object->type != DVM_GENERALIZED)
         return dvm_error(NULL, MPI_ERR_REQUEST, DVM_CALL, "the request is no generalized one");
+    --engine.generalized;
     if (object->forgotten) dvm_generalized_free(object);
     dvm_complete(object, MPI_SUCCESS);
     return MPI_SUCCESS;

@@ -302,6 +302,12 @@ static void aborts(void) {
     MPI_Recv(in, 1, MPI_BYTE, 0, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
 }
 
+/* Nobody but this rank could send what it waits for. */
+static void deadlock(void) {
+    MPI_Recv(in, 1, MPI_BYTE, rank, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    _exit(0);
+}
+
 static const struct {
     const char* name;
     void (*run)(void);
@@ -314,6 +320,7 @@ static const struct {
     {"errors", errors},
     {"death", death},
     {"aborts", aborts},
+    {"deadlock", deadlock},
     {"types", scenario_types},
     {"collectives", scenario_collectives},
     {"reductions", scenario_reductions},

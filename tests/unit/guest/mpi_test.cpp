@@ -65,6 +65,10 @@ TEST(Mpi, TellsTheOthersOfADeath) {
     EXPECT_EQ(run_ranks({.count = 3}, "death"), (std::vector<int>{0, 137, 0}));
 }
 
+TEST(Mpi, EndsARankThatWaitsForItself) {
+    EXPECT_EQ(run_ranks({.count = 1}, "deadlock"), (std::vector<int>{1}));
+}
+
 TEST(Mpi, EndsAllWhenOneAborts) {
     const auto codes = run_ranks({.count = 3}, "aborts");
     EXPECT_EQ(codes.front(), 7);
