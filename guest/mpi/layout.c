@@ -1,5 +1,6 @@
 #include "layout.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,10 +124,8 @@ int dvm_run_join(struct dvm_run* runs, int64_t count, struct dvm_run* joined) {
 
 /* One walk serves both directions: what differs is the innermost copy. Memory and stream come as plain pointers, and
  * only the destination is written. */
-enum direction { OUT_OF_MEMORY, INTO_MEMORY };
-
-static inline void copy(char* memory, char* stream, size_t bytes, enum direction direction) {
-    if (direction == INTO_MEMORY)
+static inline void copy(char* memory, char* stream, size_t bytes, bool into_memory) {
+    if (into_memory)
         memcpy(memory, stream, bytes);
     else
         memcpy(stream, memory, bytes);
@@ -136,11 +135,10 @@ static inline void copy(char* memory, char* stream, size_t bytes, enum direction
 #define COPY_ALL(BYTES)                                                          \
     case BYTES:                                                                  \
         for (int64_t i = 0; i < count; ++i, memory += stride, stream += (BYTES)) \
-            copy(memory, stream, (BYTES), direction);                            \
+            copy(memory, stream, (BYTES), into_memory);                          \
         return
 
-static void copy_all(char* memory, int64_t stride, size_t length, int64_t count, char* stream,
-                     enum direction direction) {
+static void copy_all(char* memory, int64_t stride, size_t length, int64_t count, char* stream, bool into_memory) {
     switch (length) {
         COPY_ALL(1);
         COPY_ALL(2);
@@ -152,7 +150,7 @@ static void copy_all(char* memory, int64_t stride, size_t length, int64_t count,
         COPY_ALL(32);
         default:
             for (int64_t i = 0; i < count; ++i, memory += stride, stream += length)
-                copy(memory, stream, length, direction);
+                copy(memory, stream, length, into_memory);
     }
 }
 
@@ -161,7 +159,7 @@ static int64_t smaller(int64_t a, int64_t b) {
 }
 
 static int64_t walk_bytes(const struct dvm_run* run, char* memory, int64_t skip, char* stream, int64_t max,
-                          enum direction direction) {
+                          bool into_memory) {
     int64_t index = 0;
     int64_t done = 0;
     if (skip != 0) {
@@ -169,21 +167,20 @@ static int64_t walk_bytes(const struct dvm_run* run, char* memory, int64_t skip,
         skip %= run->length;
         if (skip != 0) {
             done = smaller(run->length - skip, max);
-            copy(memory + index * run->stride + skip, stream, (size_t)done, direction);
+            copy(memory + index * run->stride + skip, stream, (size_t)done, into_memory);
             ++index;
         }
     }
     const int64_t whole = smaller(run->count - index, (max - done) / run->length);
-    copy_all(memory + index * run->stride, run->stride, (size_t)run->length, whole, stream + done, direction);
+    copy_all(memory + index * run->stride, run->stride, (size_t)run->length, whole, stream + done, into_memory);
     done += whole * run->length;
     index += whole;
     if (index == run->count || done == max) return done;
-    copy(memory + index * run->stride, stream + done, (size_t)(max - done), direction);
+    copy(memory + index * run->stride, stream + done, (size_t)(max - done), into_memory);
     return max;
 }
 
-static int64_t walk(const struct dvm_run* run, char* memory, int64_t skip, char* stream, int64_t max,
-                    enum direction direction);
+static int64_t walk(const struct dvm_run* run, char* memory, int64_t skip, char* stream, int64_t max, bool into_memory);
 
 /* The run that has byte `skip` of the stream. */
 static int64_t find_run(const struct dvm_list* list, int64_t skip) {
@@ -200,32 +197,32 @@ static int64_t find_run(const struct dvm_list* list, int64_t skip) {
 }
 
 static int64_t walk_list(const struct dvm_list* list, char* memory, int64_t skip, char* stream, int64_t max,
-                         enum direction direction) {
+                         bool into_memory) {
     int64_t i = skip == 0 ? 0 : find_run(list, skip);
     int64_t done = 0;
     for (skip -= list->runs[i].start; i < list->count && done < max; ++i, skip = 0)
-        done += walk(&list->runs[i], memory, skip, stream + done, max - done, direction);
+        done += walk(&list->runs[i], memory, skip, stream + done, max - done, into_memory);
     return done;
 }
 
 static int64_t walk(const struct dvm_run* run, char* memory, int64_t skip, char* stream, int64_t max,
-                    enum direction direction) {
+                    bool into_memory) {
     if (run->count == 0) return 0;
     memory += run->at;
-    if (run->each == NULL) return walk_bytes(run, memory, skip, stream, max, direction);
+    if (run->each == NULL) return walk_bytes(run, memory, skip, stream, max, into_memory);
     int64_t index = skip / run->length;
     int64_t done = 0;
     for (skip %= run->length; index < run->count && done < max; ++index, skip = 0)
-        done += walk_list(run->each, memory + index * run->stride, skip, stream + done, max - done, direction);
+        done += walk_list(run->each, memory + index * run->stride, skip, stream + done, max - done, into_memory);
     return done;
 }
 
 int64_t dvm_run_gather(const struct dvm_run* run, const char* origin, int64_t skip, char* stream, int64_t max_bytes) {
     /* SAFETY: the walk out of memory only reads it. */
-    return walk(run, (char*)(uintptr_t)origin, skip, stream, max_bytes, OUT_OF_MEMORY);
+    return walk(run, (char*)(uintptr_t)origin, skip, stream, max_bytes, false);
 }
 
 int64_t dvm_run_scatter(const struct dvm_run* run, char* origin, int64_t skip, const char* stream, int64_t max_bytes) {
     /* SAFETY: the walk into memory only reads the stream. */
-    return walk(run, origin, skip, (char*)(uintptr_t)stream, max_bytes, INTO_MEMORY);
+    return walk(run, origin, skip, (char*)(uintptr_t)stream, max_bytes, true);
 }

@@ -4,7 +4,14 @@
  * that the language leaves undefined. */
 #include "op.h"
 
+/* Not with every compiler: then MPI_REAL2 and MPI_COMPLEX4 have no operations. */
+#ifdef __FLT16_MAX__
 __extension__ typedef _Float16 half;
+__extension__ typedef _Complex _Float16 complex_half;
+#define HALVES(...) __VA_ARGS__
+#else
+#define HALVES(...)
+#endif
 __extension__ typedef __float128 quad;
 __extension__ typedef unsigned __int128 uint128;
 __extension__ typedef __int128 int128;
@@ -12,7 +19,6 @@ typedef _Complex float complex_float;
 typedef _Complex double complex_double;
 typedef _Complex long double complex_long_double;
 __extension__ typedef _Complex float complex_quad __attribute__((mode(TC)));
-__extension__ typedef _Complex _Float16 complex_half;
 
 #define FUNCTION(NAME, TYPE, EXPRESSION)                                    \
     static void NAME##_##TYPE(const void* in, void* inout, int64_t count) { \
@@ -35,17 +41,17 @@ __extension__ typedef _Complex _Float16 complex_half;
     X(NAME, int32_t, EXPRESSION)    \
     X(NAME, int64_t, EXPRESSION)    \
     X(NAME, int128, EXPRESSION)
-#define FLOATS(X, NAME, EXPRESSION)  \
-    X(NAME, half, EXPRESSION)        \
-    X(NAME, float, EXPRESSION)       \
-    X(NAME, double, EXPRESSION)      \
-    X(NAME, long_double, EXPRESSION) \
+#define FLOATS(X, NAME, EXPRESSION)   \
+    HALVES(X(NAME, half, EXPRESSION)) \
+    X(NAME, float, EXPRESSION)        \
+    X(NAME, double, EXPRESSION)       \
+    X(NAME, long_double, EXPRESSION)  \
     X(NAME, quad, EXPRESSION)
-#define COMPLEX(X, NAME, EXPRESSION)         \
-    X(NAME, complex_half, EXPRESSION)        \
-    X(NAME, complex_float, EXPRESSION)       \
-    X(NAME, complex_double, EXPRESSION)      \
-    X(NAME, complex_long_double, EXPRESSION) \
+#define COMPLEX(X, NAME, EXPRESSION)          \
+    HALVES(X(NAME, complex_half, EXPRESSION)) \
+    X(NAME, complex_float, EXPRESSION)        \
+    X(NAME, complex_double, EXPRESSION)       \
+    X(NAME, complex_long_double, EXPRESSION)  \
     X(NAME, complex_quad, EXPRESSION)
 
 typedef long double long_double;
@@ -110,20 +116,22 @@ PAIR(double_double, double, double)
     [DVM_I8] = NAME##_int8_t, [DVM_U8] = NAME##_uint8_t, [DVM_I16] = NAME##_int16_t, [DVM_U16] = NAME##_uint16_t,     \
     [DVM_I32] = NAME##_int32_t, [DVM_U32] = NAME##_uint32_t, [DVM_I64] = NAME##_int64_t, [DVM_U64] = NAME##_uint64_t, \
     [DVM_I128] = NAME##_int128
-#define ROW_FLOATS(NAME)                                                          \
-    [DVM_F16] = NAME##_half, [DVM_F32] = NAME##_float, [DVM_F64] = NAME##_double, \
-    [DVM_LONG_DOUBLE] = NAME##_long_double, [DVM_F128] = NAME##_quad
-#define ROW_COMPLEX(NAME)                                                                              \
-    [DVM_COMPLEX_F16] = NAME##_complex_half, [DVM_COMPLEX_F32] = NAME##_complex_float,                 \
-    [DVM_COMPLEX_F64] = NAME##_complex_double, [DVM_COMPLEX_LONG_DOUBLE] = NAME##_complex_long_double, \
-    [DVM_COMPLEX_F128] = NAME##_complex_quad
+#define ROW_FLOATS(NAME)              \
+    HALVES([DVM_F16] = NAME##_half, ) \
+    [DVM_F32] = NAME##_float,         \
+   [DVM_F64] = NAME##_double, [DVM_LONG_DOUBLE] = NAME##_long_double, [DVM_F128] = NAME##_quad
+#define ROW_COMPLEX(NAME)                                                                             \
+    HALVES([DVM_COMPLEX_F16] = NAME##_complex_half, )                                                 \
+    [DVM_COMPLEX_F32] = NAME##_complex_float,                                                         \
+   [DVM_COMPLEX_F64] = NAME##_complex_double, [DVM_COMPLEX_LONG_DOUBLE] = NAME##_complex_long_double, \
+   [DVM_COMPLEX_F128] = NAME##_complex_quad
 #define ROW_PAIRS(NAME)                                                                           \
     [DVM_PAIR_FLOAT_INT] = NAME##_float_int, [DVM_PAIR_DOUBLE_INT] = NAME##_double_int,           \
     [DVM_PAIR_LONG_INT] = NAME##_long_int, [DVM_PAIR_INT_INT] = NAME##_int_int,                   \
     [DVM_PAIR_SHORT_INT] = NAME##_short_int, [DVM_PAIR_LONG_DOUBLE_INT] = NAME##_long_double_int, \
     [DVM_PAIR_FLOAT_FLOAT] = NAME##_float_float, [DVM_PAIR_DOUBLE_DOUBLE] = NAME##_double_double
 
-static const dvm_reduce table[DVM_OP_ROWS][DVM_BASICS] = {
+static const dvm_reduce kFunctions[DVM_OP_ROWS][DVM_BASICS] = {
     [DVM_SUM] = {ROW_BITS(sum), ROW_FLOATS(sum), ROW_COMPLEX(sum)},
     [DVM_PROD] = {ROW_BITS(prod), ROW_FLOATS(prod), ROW_COMPLEX(prod)},
     [DVM_MIN] = {ROW_ORDERED(min), ROW_FLOATS(min)},
@@ -139,5 +147,5 @@ static const dvm_reduce table[DVM_OP_ROWS][DVM_BASICS] = {
 };
 
 dvm_reduce dvm_op_function(unsigned row, unsigned basic) {
-    return table[row][basic];
+    return kFunctions[row][basic];
 }
