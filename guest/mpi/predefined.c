@@ -15,13 +15,13 @@
     X(MPI_SHORT, 0x08, SIGNED, I16, 2, 2)                                      \
     X(MPI_INT, 0x09, SIGNED, I32, 4, 4)                                        \
     X(MPI_LONG, 0x0a, SIGNED, I64, 8, 4)                                       \
-    X(MPI_LONG_LONG, 0x0b, SIGNED, I64, 8, 8)                                  \
+    X(MPI_LONG_LONG_INT, 0x0b, SIGNED, I64, 8, 8)                              \
     X(MPI_UNSIGNED_SHORT, 0x0c, UNSIGNED, U16, 2, 2)                           \
     X(MPI_UNSIGNED, 0x0d, UNSIGNED, U32, 4, 4)                                 \
     X(MPI_UNSIGNED_LONG, 0x0e, UNSIGNED, U64, 8, 4)                            \
     X(MPI_UNSIGNED_LONG_LONG, 0x0f, UNSIGNED, U64, 8, 8)                       \
     X(MPI_FLOAT, 0x10, FLOAT, F32, 4, 4)                                       \
-    X(MPI_C_FLOAT_COMPLEX, 0x12, COMPLEX, COMPLEX_F32, 8, 8)                   \
+    X(MPI_C_COMPLEX, 0x12, COMPLEX, COMPLEX_F32, 8, 8)                         \
     X(MPI_CXX_FLOAT_COMPLEX, 0x13, COMPLEX, COMPLEX_F32, 8, 8)                 \
     X(MPI_DOUBLE, 0x14, FLOAT, F64, 8, 8)                                      \
     X(MPI_C_DOUBLE_COMPLEX, 0x16, COMPLEX, COMPLEX_F64, 16, 16)                \
@@ -99,12 +99,12 @@ static struct dvm_run short_int_runs[] = {
     {offsetof(struct layout_of_MPI_SHORT_INT, index), sizeof(short), 1, 0, sizeof(int), NULL}};
 static struct dvm_list short_int_list = {1, 1, sizeof(short) + sizeof(int), 2, short_int_runs};
 
-#define COMMON(HANDLE)                                                                                                 \
-    .object = {.kind = DVM_TYPE, .references = 1}, .handle = (HANDLE), .name = #HANDLE, .handles = 1, .predefined = 1, \
+#define COMMON(HANDLE, NAME)                                                                                          \
+    .object = {.kind = DVM_TYPE, .references = 1}, .handle = (HANDLE), .name = (NAME), .handles = 1, .predefined = 1, \
     .committed = 1, .repeat = 1, .envelope = {.combiner = MPI_COMBINER_NAMED}
 
 #define ELEMENT(HANDLE, SLOT, CLASS, BASIC, BYTES, EXTERNAL)                               \
-    [SLOT] = {COMMON(HANDLE),                                                              \
+    [SLOT] = {COMMON(HANDLE, #HANDLE),                                                     \
               .contiguous = 1,                                                             \
               .class = DVM_CLASS_##CLASS,                                                  \
               .basic = DVM_##BASIC,                                                        \
@@ -118,7 +118,7 @@ static struct dvm_list short_int_list = {1, 1, sizeof(short) + sizeof(int), 2, s
               .layout = {.count = 1, .length = (BYTES)}},
 
 #define PAIR(HANDLE, SLOT, BASIC, VALUE, VALUE_SLOT, INDEX, INDEX_SLOT)                         \
-    [SLOT] = {COMMON(HANDLE),                                                                   \
+    [SLOT] = {COMMON(HANDLE, #HANDLE),                                                          \
               .contiguous = sizeof(struct layout_of_##HANDLE) == sizeof(VALUE) + sizeof(INDEX), \
               .class = DVM_CLASS_PAIR,                                                          \
               .basic = DVM_PAIR_##BASIC,                                                        \

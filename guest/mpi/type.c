@@ -37,6 +37,8 @@ void dvm_type_release(struct dvm_type* type) {
     free(envelope->addresses.values);
     free(envelope->counts.values);
     free(type->given_name);
+    /* Its handle may have been taken back already; the pool is that of types. */
+    type->object.kind = DVM_TYPE;
     dvm_delete(type);
 }
 
