@@ -53,20 +53,20 @@ struct generalized {
     void (*query)(MPI_Aint*, MPI_Fint*, MPI_Fint*);
     void (*free)(MPI_Aint*, MPI_Fint*);
     void (*cancel)(MPI_Aint*, MPI_Fint*, MPI_Fint*);
-    MPI_Aint extra_state;
+    MPI_Aint* extra_state; /* the program's own variable: its functions may change it */
 };
 
 static int query(void* extra_state, MPI_Status* status) {
     struct generalized* const request = extra_state;
     MPI_Fint code = MPI_SUCCESS;
-    request->query(&request->extra_state, &status->MPI_SOURCE, &code);
+    request->query(request->extra_state, &status->MPI_SOURCE, &code);
     return code;
 }
 
 static int release(void* extra_state) {
     struct generalized* const request = extra_state;
     MPI_Fint code = MPI_SUCCESS;
-    request->free(&request->extra_state, &code);
+    request->free(request->extra_state, &code);
     free(request);
     return code;
 }
@@ -75,15 +75,15 @@ static int cancel(void* extra_state, int complete) {
     struct generalized* const request = extra_state;
     MPI_Fint code = MPI_SUCCESS;
     complete = complete != 0;
-    request->cancel(&request->extra_state, &complete, &code);
+    request->cancel(request->extra_state, &complete, &code);
     return code;
 }
 
-void pmpi_grequest_start_(any_function query_fn, any_function free_fn, any_function cancel_fn,
-                          const MPI_Aint* extra_state, MPI_Fint* request, MPI_Fint* ierror);
+void pmpi_grequest_start_(any_function query_fn, any_function free_fn, any_function cancel_fn, MPI_Aint* extra_state,
+                          MPI_Fint* request, MPI_Fint* ierror);
 DVF_ALIAS(grequest_start)
-void pmpi_grequest_start_(any_function query_fn, any_function free_fn, any_function cancel_fn,
-                          const MPI_Aint* extra_state, MPI_Fint* request, MPI_Fint* ierror) {
+void pmpi_grequest_start_(any_function query_fn, any_function free_fn, any_function cancel_fn, MPI_Aint* extra_state,
+                          MPI_Fint* request, MPI_Fint* ierror) {
     struct generalized* const made = malloc(sizeof *made);
     if (made == NULL) {
         dvf_return(ierror, MPI_ERR_NO_MEM);
@@ -92,7 +92,7 @@ void pmpi_grequest_start_(any_function query_fn, any_function free_fn, any_funct
     made->query = (void (*)(MPI_Aint*, MPI_Fint*, MPI_Fint*))query_fn;
     made->free = (void (*)(MPI_Aint*, MPI_Fint*))free_fn;
     made->cancel = (void (*)(MPI_Aint*, MPI_Fint*, MPI_Fint*))cancel_fn;
-    made->extra_state = *extra_state;
+    made->extra_state = extra_state;
     MPI_Request started = MPI_REQUEST_NULL;
     const int code = PMPI_Grequest_start(query, release, cancel, made, &started);
     if (code == MPI_SUCCESS)

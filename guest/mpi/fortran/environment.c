@@ -68,7 +68,8 @@ void pmpi_info_get_string_(const MPI_Fint* info, const char* key, MPI_Fint* bufl
     if (code == MPI_SUCCESS && *flag) {
         *buflen = (MPI_Fint)strlen(found);
         *flag = 1;
-        if (wanted > 0) dvf_pad(value, (size_t)wanted < value_n ? (size_t)wanted : value_n, found);
+        if (wanted < room) found[wanted > 0 ? wanted : 0] = 0;
+        if (wanted > 0) dvf_pad(value, value_n, found);
     }
     free(name);
     dvf_return(ierror, code);
