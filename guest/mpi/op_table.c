@@ -20,12 +20,14 @@ typedef _Complex double complex_double;
 typedef _Complex long double complex_long_double;
 __extension__ typedef _Complex float complex_quad __attribute__((mode(TC)));
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type cannot stand in parentheses. */
 #define FUNCTION(NAME, TYPE, EXPRESSION)                                    \
     static void NAME##_##TYPE(const void* in, void* inout, int64_t count) { \
         const TYPE* const a = in;                                           \
         TYPE* const b = inout;                                              \
         for (int64_t i = 0; i < count; ++i) b[i] = (TYPE)(EXPRESSION);      \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #define UNSIGNED(X, NAME, EXPRESSION) \
     X(NAME, uint8_t, EXPRESSION)      \
@@ -116,15 +118,14 @@ PAIR(double_double, double, double)
     [DVM_I8] = NAME##_int8_t, [DVM_U8] = NAME##_uint8_t, [DVM_I16] = NAME##_int16_t, [DVM_U16] = NAME##_uint16_t,     \
     [DVM_I32] = NAME##_int32_t, [DVM_U32] = NAME##_uint32_t, [DVM_I64] = NAME##_int64_t, [DVM_U64] = NAME##_uint64_t, \
     [DVM_I128] = NAME##_int128
-#define ROW_FLOATS(NAME)              \
-    HALVES([DVM_F16] = NAME##_half, ) \
-    [DVM_F32] = NAME##_float,         \
-   [DVM_F64] = NAME##_double, [DVM_LONG_DOUBLE] = NAME##_long_double, [DVM_F128] = NAME##_quad
-#define ROW_COMPLEX(NAME)                                                                             \
-    HALVES([DVM_COMPLEX_F16] = NAME##_complex_half, )                                                 \
-    [DVM_COMPLEX_F32] = NAME##_complex_float,                                                         \
-   [DVM_COMPLEX_F64] = NAME##_complex_double, [DVM_COMPLEX_LONG_DOUBLE] = NAME##_complex_long_double, \
-   [DVM_COMPLEX_F128] = NAME##_complex_quad
+#define ROW_FLOATS(NAME)                                                                         \
+    HALVES([DVM_F16] = NAME##_half, )                                                            \
+    [DVM_F32] = NAME##_float, [DVM_F64] = NAME##_double, [DVM_LONG_DOUBLE] = NAME##_long_double, \
+    [DVM_F128] = NAME##_quad
+#define ROW_COMPLEX(NAME)                                                                \
+    HALVES([DVM_COMPLEX_F16] = NAME##_complex_half, )                                    \
+    [DVM_COMPLEX_F32] = NAME##_complex_float, [DVM_COMPLEX_F64] = NAME##_complex_double, \
+    [DVM_COMPLEX_LONG_DOUBLE] = NAME##_complex_long_double, [DVM_COMPLEX_F128] = NAME##_complex_quad
 #define ROW_PAIRS(NAME)                                                                           \
     [DVM_PAIR_FLOAT_INT] = NAME##_float_int, [DVM_PAIR_DOUBLE_INT] = NAME##_double_int,           \
     [DVM_PAIR_LONG_INT] = NAME##_long_int, [DVM_PAIR_INT_INT] = NAME##_int_int,                   \

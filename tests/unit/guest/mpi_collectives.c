@@ -226,6 +226,26 @@ void scenario_collectives(void) {
     MPI_Comm_free(&comm);
 }
 
+/* On a ring, also where both neighbours are one rank, or this one: what goes out to the right comes in from the left.
+ */
+void scenario_neighbours(void) {
+    const int periodic = 1;
+    const int left = (rank + size - 1) % size;
+    const int right = (rank + 1) % size;
+    int out[2] = {10 * rank, 10 * rank + 1};
+    int in[2] = {-1, -1};
+    MPI_Request request;
+    MPI_Cart_create(MPI_COMM_WORLD, 1, &size, &periodic, 0, &comm);
+    CHECK(MPI_Neighbor_alltoall(out, 1, MPI_INT, in, 1, MPI_INT, comm) == MPI_SUCCESS);
+    CHECK(in[0] == 10 * left + 1 && in[1] == 10 * right);
+    CHECK(MPI_Ineighbor_allgather(&rank, 1, MPI_INT, in, 1, MPI_INT, comm, &request) == MPI_SUCCESS);
+    CHECK(MPI_Wait(&request, MPI_STATUS_IGNORE) == MPI_SUCCESS);
+    CHECK(in[0] == left && in[1] == right);
+    MPI_Comm_free(&comm);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    CHECK(MPI_Neighbor_alltoall(out, 1, MPI_INT, in, 1, MPI_INT, MPI_COMM_WORLD) == MPI_ERR_TOPOLOGY);
+}
+
 /* ---- reductions ---- */
 
 /* Matrices of 2 by 2: a product that is associative and not commutative. */

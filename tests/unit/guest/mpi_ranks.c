@@ -323,6 +323,7 @@ static const struct {
     {"deadlock", deadlock},
     {"types", scenario_types},
     {"collectives", scenario_collectives},
+    {"neighbours", scenario_neighbours},
     {"reductions", scenario_reductions},
     {"intercommunicators", scenario_intercommunicators},
 };

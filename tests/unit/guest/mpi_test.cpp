@@ -49,6 +49,10 @@ TEST(Mpi, MovesCollectivelyWhenAlwaysSleepingInSmallChannels) {
     expect_all_well({.count = 4, .ring_bytes = DIVISI_TEST_SMALL_RING, .spin_ns = 1}, "collectives");
 }
 
+TEST(Mpi, ExchangesWithNeighboursThatAreOneAndTheSame) {
+    for (const std::uint32_t count : {1U, 2U, 5U}) expect_all_well({.count = count}, "neighbours");
+}
+
 TEST(Mpi, ReducesInTheOrderOfRanks) {
     for (const std::uint32_t count : {1U, 2U, 3U, 7U, 8U}) expect_all_well({.count = count}, "reductions");
 }
