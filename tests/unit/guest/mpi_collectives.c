@@ -417,7 +417,7 @@ static void between(int group) {
     CHECK(MPI_Alltoall(out, 1, MPI_INT, all, 1, MPI_INT, comm) == MPI_SUCCESS);
     for (int i = 0; i < others; ++i) CHECK(all[i] == 1000 * i + me);
     /* Both groups have as many items in all: ours of `others` each. */
-    int whole[kMost];
+    int whole[kMost * kMost];
     int part[kMost];
     for (int i = 0; i < ours * others; ++i) whole[i] = i;
     CHECK(MPI_Reduce_scatter_block(whole, part, others, MPI_INT, MPI_SUM, comm) == MPI_SUCCESS);
