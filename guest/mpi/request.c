@@ -127,9 +127,11 @@ void dvm_status_of(const struct dvm_request* request, MPI_Status* status) {
 
 static bool grow_transfers(void) {
     const uint32_t room = engine.transfer_room == 0 ? 64 : 2 * engine.transfer_room;
+    // NOLINTBEGIN(bugprone-sizeof-expression): it is an array of pointers.
     struct dvm_request** const transfers = realloc(engine.transfers, room * sizeof *transfers);
     if (transfers == NULL) return false;
     memset(transfers + engine.transfer_room, 0, (room - engine.transfer_room) * sizeof *transfers);
+    // NOLINTEND(bugprone-sizeof-expression)
     engine.transfers = transfers;
     engine.transfer_next = engine.transfer_room;
     engine.transfer_room = room;

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-int MPI_Pcontrol(const int level, ...);
+int MPI_Pcontrol(int level, ...);
 int MPI_T_category_changed(int* update_number);
 int MPI_T_category_get_categories(int cat_index, int len, int indices[]);
 int MPI_T_category_get_cvars(int cat_index, int len, int indices[]);
