@@ -1,6 +1,5 @@
 #include "layout.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,8 +179,6 @@ static int64_t walk_bytes(const struct dvm_run* run, char* memory, int64_t skip,
     return max;
 }
 
-static int64_t walk(const struct dvm_run* run, char* memory, int64_t skip, char* stream, int64_t max, bool into_memory);
-
 /* The run that has byte `skip` of the stream. */
 static int64_t find_run(const struct dvm_list* list, int64_t skip) {
     int64_t low = 0;
@@ -201,12 +198,12 @@ static int64_t walk_list(const struct dvm_list* list, char* memory, int64_t skip
     int64_t i = skip == 0 ? 0 : find_run(list, skip);
     int64_t done = 0;
     for (skip -= list->runs[i].start; i < list->count && done < max; ++i, skip = 0)
-        done += walk(&list->runs[i], memory, skip, stream + done, max - done, into_memory);
+        done += dvm_run_copy(&list->runs[i], memory, skip, stream + done, max - done, into_memory);
     return done;
 }
 
-static int64_t walk(const struct dvm_run* run, char* memory, int64_t skip, char* stream, int64_t max,
-                    bool into_memory) {
+int64_t dvm_run_copy(const struct dvm_run* run, char* memory, int64_t skip, char* stream, int64_t max,
+                     bool into_memory) {
     if (run->count == 0) return 0;
     memory += run->at;
     if (run->each == NULL) return walk_bytes(run, memory, skip, stream, max, into_memory);
@@ -215,14 +212,4 @@ static int64_t walk(const struct dvm_run* run, char* memory, int64_t skip, char*
     for (skip %= run->length; index < run->count && done < max; ++index, skip = 0)
         done += walk_list(run->each, memory + index * run->stride, skip, stream + done, max - done, into_memory);
     return done;
-}
-
-int64_t dvm_run_gather(const struct dvm_run* run, const char* origin, int64_t skip, char* stream, int64_t max_bytes) {
-    /* SAFETY: the walk out of memory only reads it. */
-    return walk(run, (char*)(uintptr_t)origin, skip, stream, max_bytes, false);
-}
-
-int64_t dvm_run_scatter(const struct dvm_run* run, char* origin, int64_t skip, const char* stream, int64_t max_bytes) {
-    /* SAFETY: the walk into memory only reads the stream. */
-    return walk(run, origin, skip, (char*)(uintptr_t)stream, max_bytes, true);
 }

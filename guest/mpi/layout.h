@@ -9,6 +9,7 @@
 #ifndef DIVISI_MPI_LAYOUT_H
 #define DIVISI_MPI_LAYOUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,9 +49,9 @@ int dvm_run_repeat(struct dvm_run* run, int64_t count, int64_t stride);
 /* The runs one after another, simplified. Takes over their references, and may change `runs`. 0: as above. */
 int dvm_run_join(struct dvm_run* runs, int64_t count, struct dvm_run* joined);
 
-/* Copies at most `max_bytes` of the packed stream of `run`, from its byte `skip`, between the stream and memory.
- * `origin`: where the type's displacements count from. How many bytes were copied. */
-int64_t dvm_run_gather(const struct dvm_run* run, const char* origin, int64_t skip, char* stream, int64_t max_bytes);
-int64_t dvm_run_scatter(const struct dvm_run* run, char* origin, int64_t skip, const char* stream, int64_t max_bytes);
+/* Copies at most `max` bytes of the packed stream of `run`, from its byte `skip`, into memory or out of it. `origin`:
+ * where the type's displacements count from. Only the destination is written. How many bytes were copied. */
+int64_t dvm_run_copy(const struct dvm_run* run, char* memory, int64_t skip, char* stream, int64_t max,
+                     bool into_memory);
 
 #endif

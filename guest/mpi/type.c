@@ -232,51 +232,38 @@ int dvm_type_dense(const struct dvm_type* type, int64_t count, int64_t* offset) 
     return run->each == NULL && run->count <= 1 && (count <= 1 || type->extent == type->size || type->size == 0);
 }
 
-/* The items as one run over one item's run, where that takes no list of its own. */
-int64_t dvm_pack(const struct dvm_type* type, int64_t count, const void* buffer, int64_t skip_bytes, void* out,
-                 int64_t max_bytes) {
-    const char* const memory = buffer;
-    char* const stream = out;
-    if (type->size == 0 || skip_bytes >= count * type->size) return 0;
-    if (max_bytes > count * type->size - skip_bytes) max_bytes = count * type->size - skip_bytes;
+/* The items are one run over one item's run, where that takes no list of its own. */
+static int64_t copy_items(const struct dvm_type* type, int64_t count, char* memory, int64_t skip, char* stream,
+                          int64_t max, bool into_memory) {
+    if (type->size == 0 || skip >= count * type->size) return 0;
+    if (max > count * type->size - skip) max = count * type->size - skip;
     if (type->contiguous) {
-        memcpy(stream, memory + skip_bytes, (size_t)max_bytes);
-        return max_bytes;
+        memcpy(into_memory ? memory + skip : stream, into_memory ? stream : memory + skip, (size_t)max);
+        return max;
     }
     struct dvm_run run = type->layout;
     if (run.count == 1) {
         run.count = count;
         run.stride = type->extent;
-        return dvm_run_gather(&run, memory, skip_bytes, stream, max_bytes);
+        return dvm_run_copy(&run, memory, skip, stream, max, into_memory);
     }
     int64_t done = 0;
-    int64_t item = skip_bytes / type->size;
-    for (skip_bytes %= type->size; done < max_bytes; ++item, skip_bytes = 0)
-        done += dvm_run_gather(&run, memory + item * type->extent, skip_bytes, stream + done, max_bytes - done);
+    int64_t item = skip / type->size;
+    for (skip %= type->size; done < max; ++item, skip = 0)
+        done += dvm_run_copy(&run, memory + item * type->extent, skip, stream + done, max - done, into_memory);
     return done;
+}
+
+int64_t dvm_pack(const struct dvm_type* type, int64_t count, const void* buffer, int64_t skip_bytes, void* out,
+                 int64_t max_bytes) {
+    /* SAFETY: out of memory, memory is only read. */
+    return copy_items(type, count, (char*)(uintptr_t)buffer, skip_bytes, out, max_bytes, false);
 }
 
 int64_t dvm_unpack(const struct dvm_type* type, int64_t count, void* buffer, int64_t skip_bytes, const void* in,
                    int64_t max_bytes) {
-    char* const memory = buffer;
-    const char* const stream = in;
-    if (type->size == 0 || skip_bytes >= count * type->size) return 0;
-    if (max_bytes > count * type->size - skip_bytes) max_bytes = count * type->size - skip_bytes;
-    if (type->contiguous) {
-        memcpy(memory + skip_bytes, stream, (size_t)max_bytes);
-        return max_bytes;
-    }
-    struct dvm_run run = type->layout;
-    if (run.count == 1) {
-        run.count = count;
-        run.stride = type->extent;
-        return dvm_run_scatter(&run, memory, skip_bytes, stream, max_bytes);
-    }
-    int64_t done = 0;
-    int64_t item = skip_bytes / type->size;
-    for (skip_bytes %= type->size; done < max_bytes; ++item, skip_bytes = 0)
-        done += dvm_run_scatter(&run, memory + item * type->extent, skip_bytes, stream + done, max_bytes - done);
-    return done;
+    /* SAFETY: into memory, the stream is only read. */
+    return copy_items(type, count, buffer, skip_bytes, (char*)(uintptr_t)in, max_bytes, true);
 }
 
 #define PIECE_BYTES 4096
