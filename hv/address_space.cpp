@@ -155,7 +155,9 @@ bool AddressSpace::charge(std::uint64_t bytes) {
 // this.
 void AddressSpace::write_back(Gva begin, Gva end) {
     if (!shares_files_.load(std::memory_order_relaxed)) return;
-    for (auto& [start, area] : areas_) {
+    for (const auto& item : areas_) {
+        const Gva start = item.first;
+        const Area& area = item.second;
         if (!area.file || !area.file->shared || start >= end || area.end <= begin) continue;
         struct stat status {};
         if (::fstat(area.file->fd->get(), &status) != 0) continue;
