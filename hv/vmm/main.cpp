@@ -60,6 +60,7 @@ Result<Fd> catch_stop_signals() {
     sigaddset(&signals, SIGINT);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGXFSZ, SIG_IGN);  // a program that writes past the limit of this process gets EFBIG
     Fd fd(::signalfd(-1, &signals, SFD_CLOEXEC));
     if (!fd.valid()) return system_error(errno, "cannot catch signals");
     return fd;
