@@ -18,7 +18,7 @@ namespace divisi {
 
 struct ProcessSpec {
     std::vector<std::string> argv;
-    std::string path;                                     // what is executed; empty: argv[0]
+    std::string path{};                                   // what is executed; empty: argv[0]
     std::optional<std::vector<std::string>> environment;  // "NAME=value"; inherits where absent
     std::vector<std::pair<int, int>> fds;  // {descriptor here, descriptor in the child}; all others close
     bool dies_with_parent = false;         // is killed when the thread that started it ends
