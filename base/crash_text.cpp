@@ -80,6 +80,7 @@ std::vector<std::string> crash_details(const json::object& fault) {
     if (const auto registers = object_field(fault, "registers")) {
         for (std::string& line : register_lines(**registers)) lines.push_back(std::move(line));
     }
+    if (const std::string core = text(fault, "core"); !core.empty()) lines.push_back("core file: " + core);
     return lines;
 }
 

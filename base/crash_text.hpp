@@ -18,7 +18,7 @@ std::string signal_name(std::uint64_t signo);
 std::string crash_headline(const json::object& fault);
 // A line a frame: "#0 0x0000000000401136 main+0x12 at prog.c:12".
 std::vector<std::string> backtrace_lines(const json::object& with_backtrace);
-// The backtrace, then the registers, four to a line.
+// The backtrace, the registers, four to a line, and what became of the core file.
 std::vector<std::string> crash_details(const json::object& fault);
 
 }  // namespace divisi

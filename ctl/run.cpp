@@ -37,6 +37,7 @@ struct RunOptions {
     bool label = false;
     bool detach = false;
     bool native = false;
+    bool core = false;
     std::string report;
     // With --policy there is no topology to name, and with --native need not be one.
     [[nodiscard]] bool names_topology() const { return policy.empty() && !nameless; }
@@ -90,6 +91,7 @@ Result<Prepared> prepare(const RunOptions& options) {
     prepared.job.request.ranks = options.ranks;
     prepared.job.request.threads = options.threads;
     prepared.job.request.label = options.label;
+    prepared.job.request.core = options.core;
     if (!options.report.empty()) {
         DIVISI_TRY_ASSIGN(prepared.report, open_file(options.report, O_WRONLY | O_CREAT | O_TRUNC, 0666));
     }
@@ -221,6 +223,7 @@ void add_run(CLI::App& app, Context& context) {
     verb->add_flag("-d,--detach", options->detach, "Print the job's name and leave it running; see 'divisi logs'");
     verb->add_flag("--native", options->native,
                    "Run the ranks as host processes, without nodes: with the shape of NAME or of --policy, or of -n K");
+    verb->add_flag("--core", options->core, "Write core.JOB.RANK here for each rank that crashes, for gdb");
     verb->add_option("--report", options->report, "Write the job's report (JSON) to this file")->type_name("FILE");
     // Before parsing: a malformed command line is a failure of `run` itself, too.
     verb->preparse_callback([&context](std::size_t) { context.own_failure_exit = kOwnFailure; });

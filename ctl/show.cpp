@@ -7,6 +7,8 @@
 #include "ctl/daemon_access.hpp"
 #include "ctl/jobs_table.hpp"
 #include "ctl/output.hpp"
+#include "ctl/show_job.hpp"
+#include "ctl/show_threads.hpp"
 #include "ctl/traffic.hpp"
 #include "ctl/verbs.hpp"
 #include "partitioner/draw.hpp"
@@ -17,6 +19,9 @@ namespace {
 
 struct ShowOptions {
     std::string name;
+    std::string job;
+    bool threads = false;
+    bool backtrace = false;
     bool every_node = false;
     bool traffic = false;
     Format format = Format::kTable;
@@ -66,7 +71,7 @@ Result<int> show_traffic(DaemonAccess& daemon, const ShowOptions& options) {
     return 0;
 }
 
-Result<int> show(const ShowOptions& options) {
+Result<int> show_topology(const ShowOptions& options) {
     DIVISI_TRY_ASSIGN(DaemonAccess daemon, reach_daemon());
     if (options.traffic) return show_traffic(daemon, options);
     DIVISI_TRY_ASSIGN(const json::object topology, daemon.client.topology(options.name));
@@ -84,12 +89,25 @@ Result<int> show(const ShowOptions& options) {
     return 0;
 }
 
+Result<int> show(const ShowOptions& options) {
+    const auto usage = [](const char* what) { return make_error(Errc::kUsage, what, {}, "see 'divisi show --help'"); };
+    if (options.name.empty() == options.job.empty()) return usage("which topology, or with --job which job?");
+    if (!options.job.empty()) return show_job(options.job, options.format);
+    if (options.threads && options.traffic) return usage("--threads and --traffic: one at a time");
+    if (options.backtrace && !options.threads) return usage("--backtrace belongs to --threads");
+    if (options.threads) return show_threads(options.name, options.backtrace, options.format);
+    return show_topology(options);
+}
+
 }  // namespace
 
 void add_show(CLI::App& app, Context& context) {
     const auto options = std::make_shared<ShowOptions>();
-    CLI::App* verb = app.add_subcommand("show", "Show one topology: its nodes, its interconnect, its jobs");
-    verb->add_option("NAME", options->name, "The topology")->required();
+    CLI::App* verb = app.add_subcommand("show", "Show one topology: its nodes, its interconnect, its jobs; or a job");
+    verb->add_option("NAME", options->name, "The topology");
+    verb->add_flag("--threads", options->threads, "What every thread of its running job does now, and where");
+    verb->add_flag("--backtrace", options->backtrace, "With --threads: how each got there");
+    verb->add_option("--job", options->job, "A job, running or ended: how it went")->type_name("JOB");
     verb->add_flag("-a,--all", options->every_node, "A row for every node, instead of one for those that are alike");
     verb->add_flag("--traffic", options->traffic,
                    "What the ranks of its present or last job have sent, by link and by pair of ranks");

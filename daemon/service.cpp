@@ -107,6 +107,10 @@ void Service::add_topology_routes() {
     router_.add({"DELETE", "v1/topologies/*", {"force"}, [this](const api::Request& request, const Arguments& a) {
                      return to_response(200, release(topologies_, a[0], request));
                  }});
+    router_.add(
+        {"GET", "v1/topologies/*/threads", {"backtrace"}, [this](const api::Request& request, const Arguments& a) {
+             return to_response(200, threads(a[0], request));
+         }});
     router_.add({"POST", "v1/topologies/*/switch", {}, [this](const api::Request& request, const Arguments& a) {
                      return to_response(200, switch_mode(topologies_, a[0], request));
                  }});
@@ -163,6 +167,17 @@ Result<json::object> Service::start_job(const std::string& name, const api::Requ
     DIVISI_TRY_ASSIGN(const std::string topology, api::topology_of_job(id));  // it becomes a file's name
     DIVISI_TRY(log.name(id));
     return json::object{{"job", id}, {"topology", topology}};
+}
+
+Result<json::object> Service::threads(const std::string& name, const api::Request& request) const {
+    DIVISI_TRY_ASSIGN(const bool backtrace, flag_parameter(request, "backtrace"));
+    DIVISI_TRY(api::check_name(name));
+    DIVISI_TRY(topologies_.registry().find(name));
+    DIVISI_TRY_ASSIGN(api::VmmConnection vmm, api::VmmConnection::open(topologies_.socket_of(name)));
+    DIVISI_TRY_ASSIGN(json::object answer, vmm.request({{"op", "threads"}, {"backtrace", backtrace}},
+                                                       api::Clock::now() + kJobPatience, request.gone));
+    answer.erase("ok");
+    return answer;
 }
 
 Result<json::object> Service::find_job(const std::string& id) const {

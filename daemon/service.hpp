@@ -24,6 +24,7 @@ private:
     void add_job_routes();
     Result<json::object> info() const;
     Result<json::object> start_job(const std::string& name, const api::Request& request) const;
+    Result<json::object> threads(const std::string& name, const api::Request& request) const;
     Result<json::object> find_job(const std::string& id) const;
     Result<json::object> kill_job(const std::string& id, const api::Request& request) const;
     Result<api::Response> output(const std::string& id, const api::Request& request) const;

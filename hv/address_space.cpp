@@ -634,6 +634,29 @@ bool AddressSpace::inspect(Gva page, std::span<std::byte> to) const {
     return true;
 }
 
+std::vector<AddressSpace::AreaView> AddressSpace::areas() const {
+    const std::shared_lock lock(mutex_);
+    std::vector<AreaView> views;
+    for (const auto& [begin, area] : areas_)
+        views.push_back({begin, area.end, area.prot, area.window, area.file ? area.file->name : std::string(),
+                         area.file ? area.file->offset : 0});
+    return views;
+}
+
+std::vector<Gva> AddressSpace::pages_with_content(Gva begin, Gva end) const {
+    const std::shared_lock lock(mutex_);
+    std::vector<Gva> pages;
+    tables_.for_each_held(begin, end, [&pages](Gva address, Pte) { pages.push_back(address); });
+    for (auto it = areas_.lower_bound(begin); it != areas_.end() && it->first < end; ++it) {
+        if (!it->second.file) continue;
+        const Gva file_end = std::min({it->second.end, end, it->first + page_ceil(it->second.file->bytes)});
+        for (Gva page = it->first; page < file_end; page += kPageBytes) {
+            if (!tables_.peek(page).held()) pages.push_back(page);
+        }
+    }
+    return pages;
+}
+
 // SAFETY (all three): `walk` hands out pointers into mapped pages with the map held still. Other nodes may write the
 // same bytes meanwhile; they are plain data to us, and the copy is validated after it was made, never the original.
 bool AddressSpace::copy_in(void* to, Gva from, std::size_t bytes) {

@@ -84,6 +84,16 @@ public:
     // A page as it is in memory or, where it was never touched, would be: for looking at a program from outside. Does
     // not ask for the program's rights, and changes nothing. False where nothing is mapped.
     bool inspect(Gva page, std::span<std::byte> to) const;
+    struct AreaView {
+        Gva begin = 0, end = 0;
+        int prot = 0;
+        bool window = false;
+        std::string file;  // its name; empty where there is none
+        std::uint64_t offset = 0;
+    };
+    [[nodiscard]] std::vector<AreaView> areas() const;
+    // The pages of [begin, end) that may hold something other than zeros.
+    [[nodiscard]] std::vector<Gva> pages_with_content(Gva begin, Gva end) const;
     // A string without its terminator; nothing where it is not readable or longer than `limit`.
     std::optional<std::string> copy_string_in(Gva from, std::size_t limit);
 

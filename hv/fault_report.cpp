@@ -41,6 +41,7 @@ json::object to_json(const FaultReport& fault) {
                         {"registers", to_json(fault.registers)},
                         {"backtrace", to_json(fault.backtrace)}};
     if (fault.has_address) object["address"] = hex(fault.address);
+    if (!fault.core.empty()) object["core"] = fault.core;
     return object;
 }
 

@@ -22,6 +22,7 @@ struct FaultReport {
     std::string symbol;  // of the instruction
     std::string detail;  // "null pointer", "writing memory that does not allow it", …
     Backtrace backtrace;
+    std::string core;  // its file's name, or why there is none; empty where none was asked for
 };
 
 // As docs/vmm-protocol.md has it, but for the rank.

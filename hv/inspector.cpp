@@ -42,17 +42,18 @@ Result<Unwinder> start_unwinder(const Program& program) {
 Inspector::Inspector(const Program& program, std::chrono::milliseconds patience)
     : program_(program), deadline_(std::chrono::steady_clock::now() + patience) {}
 
-Result<Backtrace> Inspector::unwind(const Registers& registers) {
+Result<Backtrace> Inspector::unwind(const Registers& registers, std::size_t most) {
     if (!unwinder_) {
         DIVISI_TRY_ASSIGN(unwinder_, start_unwinder(program_));
     }
     return unwinder_->unwind(
-        registers, std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - std::chrono::steady_clock::now()));
+        registers, most,
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - std::chrono::steady_clock::now()));
 }
 
-Backtrace Inspector::backtrace(const Registers& registers) {
+Backtrace Inspector::backtrace(const Registers& registers, std::size_t most) {
     if (usable_) {
-        auto result = unwind(registers);
+        auto result = unwind(registers, most);
         if (result && !result->empty()) return std::move(*result);
         usable_ = result.has_value();
     }

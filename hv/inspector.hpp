@@ -11,6 +11,7 @@
 #include "hv/fault_report.hpp"
 #include "hv/program.hpp"
 #include "hv/unwind/unwinder.hpp"
+#include "hv/unwind/wire.hpp"
 
 namespace divisi::hv {
 
@@ -19,11 +20,11 @@ public:
     // `program` is lent. All backtraces together take no longer than `patience`; what is late is left out.
     Inspector(const Program& program, std::chrono::milliseconds patience);
 
-    // The first frame is always there.
-    Backtrace backtrace(const Registers& registers);
+    // The innermost frames, at most `most`; the first is always there.
+    Backtrace backtrace(const Registers& registers, std::size_t most);
 
 private:
-    Result<Backtrace> unwind(const Registers& registers);
+    Result<Backtrace> unwind(const Registers& registers, std::size_t most);
 
     const Program& program_;
     std::chrono::steady_clock::time_point deadline_;

@@ -88,7 +88,7 @@ std::vector<std::uint64_t> auxiliary_vector(const Program& program, Gva vdso, Gv
     return aux;
 }
 
-Result<Gva> build_stack(Program& program, Gva vdso) {
+Result<LoadedImage> build_stack(Program& program, Gva vdso) {
     const ProgramSpec& spec = program.spec();
     std::size_t bytes = 0;
     for (const auto* list : {&spec.argv, &spec.environment}) {
@@ -115,14 +115,14 @@ Result<Gva> build_stack(Program& program, Gva vdso) {
         return system_error(errno, "cannot get random bytes");
     stack.align(16);
     const Gva random_at = stack.push(random.data(), random.size());
-    const auto aux = auxiliary_vector(program, vdso, random_at, platform, name);
+    auto aux = auxiliary_vector(program, vdso, random_at, platform, name);
     words.insert(words.end(), aux.begin(), aux.end());
     if (words.size() % 2 != 0) stack.push("\0\0\0\0\0\0\0", 8);  // argc must be 16-byte aligned
     const Gva pointer = stack.push(words.data(), words.size() * sizeof(std::uint64_t));
     if (!stack.ok())
         return make_error(Errc::kInsufficient, "no memory for arguments and environment", spec.image.path,
                           "give the nodes more memory in the policy");
-    return pointer;
+    return LoadedImage{spec.image.entry, pointer, std::move(aux)};
 }
 
 // The only code among the windows; 0 where there is none.
@@ -143,8 +143,7 @@ Result<LoadedImage> load_image(Program& program) {
     const ImageSegment& last = image.segments.back();
     program.memory().set_break_start(last.address + last.memory_bytes);
     if (program.spec().node_page) program.memory().map_windows();
-    DIVISI_TRY_ASSIGN(const Gva stack_pointer, build_stack(program, vdso_address(program)));
-    return LoadedImage{image.entry, stack_pointer};
+    return build_stack(program, vdso_address(program));
 }
 
 }  // namespace divisi::hv

@@ -3,6 +3,9 @@
 // Source: System V ABI AMD64 3.4 "Process Initialization"; getauxval(3).
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "base/result.hpp"
 #include "hv/layout.hpp"
 
@@ -13,6 +16,7 @@ class Program;
 struct LoadedImage {
     Gva entry = 0;
     Gva stack_pointer = 0;
+    std::vector<std::uint64_t> auxiliary_vector;
 };
 
 // The auxiliary vector's entry by which a program finds its node page: "DIVI".

@@ -99,7 +99,8 @@ void Program::set_working_folder(ViewFolder folder) {
 Result<void> Program::load() {
     DIVISI_TRY_ASSIGN(view_, FileView::create(std::move(spec_.working_folder), spec_.working_path));
     working_folder_ = view_->working_folder();
-    DIVISI_TRY_ASSIGN(const LoadedImage loaded, load_image(*this));
+    DIVISI_TRY_ASSIGN(LoadedImage loaded, load_image(*this));
+    auxiliary_vector_ = std::move(loaded.auxiliary_vector);
     const std::lock_guard lock(threads_mutex_);
     auto thread = std::make_shared<Thread>(++last_tid_, *this);
     thread->context.regs.rip = loaded.entry;
@@ -120,7 +121,10 @@ Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_
     const Farewell farewell(vcpu);
     const CpuTimes::Presence presence(cpu_times_, cpu, vcpu);
     Thread* resident = nullptr;
-    while (Thread* thread = scheduler_.acquire(cpu)) {
+    const auto nudged = [&] {
+        if (resident != nullptr) lay_down(*resident, vcpu);
+    };
+    while (Thread* thread = scheduler_.acquire(cpu, nudged)) {
         if (thread != resident) {
             if (resident != nullptr) {
                 if (auto saved = vcpu.save(resident->context); !saved) return fail(std::move(saved).error());
@@ -137,6 +141,7 @@ Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_
             if (!stays || over()) break;
             const Exit exit = vcpu.run(thread->context.regs);
             exits.fetch_add(1, std::memory_order_relaxed);
+            if (looking_.load(std::memory_order_acquire)) lay_down(*thread, vcpu);
             if (exit.kind == Exit::Kind::kFailure) return fail(exit.failure);
             if (exit.kind == Exit::Kind::kDestroyed) {
                 SignalInfo killed;
@@ -159,6 +164,7 @@ Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_
             scheduler_.migrate(*thread);
         }
     }
+    if (spec_.keep_state && resident != nullptr) (void)vcpu.save(resident->context);
     return {};
 }
 
@@ -217,7 +223,10 @@ bool Program::deliver_signals(Thread& thread, Vcpu& vcpu) {
         if (action.handler == 0) {
             if (SignalState::default_action(info->signo) != SignalState::Default::kTerminate) continue;
             std::optional<FaultReport> fault;
-            if (SignalState::tells_of_failure(info->signo)) fault = report(thread, *info);
+            if (SignalState::tells_of_failure(info->signo)) {
+                (void)vcpu.save(thread.context);  // what a call's exit has left out
+                fault = report(thread, *info);
+            }
             terminate(info->signo, std::move(fault));
             return false;
         }
@@ -398,19 +407,6 @@ FutexTable::Key Program::futex_key(Gva address) const {
         at -= piece.size_bytes;
     }
     return {this, address, false};
-}
-
-std::string Program::describe_threads() const {
-    const std::lock_guard lock(threads_mutex_);
-    std::string text;
-    for (const auto& [tid, thread] : threads_) {
-        const Gva rip = thread->context.regs.rip;
-        text +=
-            fmt::format("{} node {} rip {:#x} {} {}\n", tid - spec_.pid,
-                        thread->sched.cpu >= 0 ? static_cast<int>(node_of(*thread)) : -1, rip,
-                        symbolize(spec_.image, rip), thread->sched.waiting ? syscall_name(thread->call_number) : "");
-    }
-    return text;
 }
 
 }  // namespace divisi::hv

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -32,6 +33,7 @@
 #include "hv/signals.hpp"
 #include "hv/sleepers.hpp"
 #include "hv/thread.hpp"
+#include "hv/thread_snapshot.hpp"
 #include "hv/timers.hpp"
 #include "hv/vcpu.hpp"
 
@@ -63,7 +65,8 @@ struct ProgramSpec {
     std::function<void(unsigned cpu)> kick;
     std::function<void(int code)> end_job;  // ends all programs of the job, this one among them; null: there are none
     int pid = 1;
-    std::string host_name;  // what uname says; the host's own where empty
+    bool keep_state = false;  // leave all of the threads' state behind at the end, for a core file
+    std::string host_name;    // what uname says; the host's own where empty
 };
 
 struct Outcome {
@@ -94,7 +97,12 @@ public:
     [[nodiscard]] bool over() const { return over_.load(std::memory_order_acquire); }
     // Valid once every run_cpu has returned.
     [[nodiscard]] Outcome outcome() const;
-    [[nodiscard]] std::string describe_threads() const;
+    // Its threads now, without stopping any for longer than a glance. Those that are served by the VMM for longer than
+    // `patience` come without registers.
+    [[nodiscard]] std::vector<ThreadSnapshot> snapshot(std::chrono::milliseconds patience);
+    // Their state is theirs to change, until every run_cpu has returned.
+    [[nodiscard]] std::vector<std::shared_ptr<const Thread>> threads() const;
+    [[nodiscard]] const std::vector<std::uint64_t>& auxiliary_vector() const { return auxiliary_vector_; }
 
     // For the services of system calls.
     AddressSpace& memory() { return memory_; }
@@ -147,6 +155,9 @@ private:
     void notify(Thread& thread);
     FaultReport report(const Thread& thread, const SignalInfo& info) const;
     void reap(Thread& thread);
+    bool look_at(const Thread& thread, ThreadSnapshot& seen) const;
+    // For whoever looks: the registers of a thread that the vCPU has, and does not run now.
+    void lay_down(Thread& thread, Vcpu& vcpu);
 
     ProgramSpec spec_;
     Services services_;
@@ -167,6 +178,12 @@ private:
     int last_tid_;
     std::size_t exiting_ = 0;  // threads that have ended and are still in the table
     std::atomic<bool> over_{false};
+    std::vector<std::uint64_t> auxiliary_vector_;
+    std::mutex snapshot_mutex_;
+    std::atomic<bool> looking_{false};
+    mutable std::mutex look_mutex_;
+    std::condition_variable look_;
+    mutable std::map<int, Registers> laid_down_;
     mutable std::mutex outcome_mutex_;
     std::optional<Outcome> outcome_;
     std::map<std::uint64_t, std::uint64_t> unserved_;

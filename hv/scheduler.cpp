@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace divisi::hv {
 namespace {
@@ -85,7 +86,7 @@ Thread* Scheduler::take(unsigned cpu) {
     return thread;
 }
 
-Thread* Scheduler::acquire(unsigned cpu) {
+Thread* Scheduler::acquire(unsigned cpu, const std::function<void()>& nudged) {
     std::unique_lock lock(mutex_);
     Node& node = nodes_[cpu];
     for (;;) {
@@ -99,9 +100,23 @@ Thread* Scheduler::acquire(unsigned cpu) {
             if (!node.queue.empty()) arm_tick(cpu);
             return thread;
         }
+        if (std::exchange(node.nudged, false) && nudged) {
+            lock.unlock();
+            nudged();
+            lock.lock();
+            continue;
+        }
         node.waiting = true;
         node.ready.wait(lock);
         node.waiting = false;
+    }
+}
+
+void Scheduler::nudge() {
+    const std::lock_guard lock(mutex_);
+    for (Node& node : nodes_) {
+        node.nudged = true;
+        node.ready.notify_all();
     }
 }
 
@@ -197,6 +212,19 @@ void Scheduler::set_affinity(Thread& thread, const CpuSet& affinity) {
 CpuSet Scheduler::affinity(const Thread& thread) const {
     const std::lock_guard lock(mutex_);
     return thread.sched.affinity;
+}
+
+bool Scheduler::copy_stopped(const Thread& thread, Registers& regs, std::uint64_t& call,
+                             Thread::Scheduling::State& state, int& cpu) const {
+    const std::lock_guard lock(mutex_);
+    state = thread.sched.state;
+    cpu = thread.sched.cpu;
+    if (state != State::kQueued && state != State::kBlocked) return false;
+    call = thread.call_number;
+    if (thread.sched.resident >= 0) return false;
+    // SAFETY: a node touches a thread that it does not have only after it has taken it, under this lock.
+    regs = thread.context.regs;
+    return true;
 }
 
 void Scheduler::arm_tick(unsigned cpu) {

@@ -37,7 +37,9 @@ public:
 
     // The node's next thread, waiting for one; null when the program is over. `resident` is the thread whose vector
     // state the vCPU holds (or null): if another thread is returned, the caller must save it and call `evicted`.
-    Thread* acquire(unsigned cpu);
+    // `nudged` is called, not under the lock, when `nudge` comes while the node has nothing to do.
+    Thread* acquire(unsigned cpu, const std::function<void()>& nudged = nullptr);
+    void nudge();
     void evicted(Thread& thread);
 
     // The running thread is about to wait: gives the ticket by which it is woken. `ended_by_signal`: `interrupt` ends
@@ -60,6 +62,10 @@ public:
     void set_affinity(Thread& thread, const CpuSet& affinity);
     [[nodiscard]] CpuSet affinity(const Thread& thread) const;
 
+    // Where the thread stands and the system call it is in; and its registers, unless a vCPU has them: false then.
+    bool copy_stopped(const Thread& thread, Registers& regs, std::uint64_t& call, Thread::Scheduling::State& state,
+                      int& cpu) const;
+
     // Nothing runs any more: every `acquire` returns null.
     void close();
     [[nodiscard]] bool closed() const;
@@ -73,6 +79,7 @@ private:
         Thread* resident = nullptr;
         bool waiting = false;  // its host thread sleeps in `acquire`
         bool preempt = false;
+        bool nudged = false;
         bool ticking = false;
         Timers::Id tick = 0;
         std::condition_variable ready;

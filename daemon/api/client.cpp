@@ -56,6 +56,10 @@ Result<json::object> Client::traffic(const std::string& name) {
     return call("GET", topology_path(name) + "/traffic");
 }
 
+Result<json::object> Client::threads(const std::string& name, bool backtrace) {
+    return call("GET", topology_path(name) + "/threads" + (backtrace ? "?backtrace=true" : ""));
+}
+
 Result<json::object> Client::carve(const CarveRequest& request) {
     return call("POST", "/v1/topologies", to_json(request));
 }

@@ -32,6 +32,7 @@ public:
     Result<json::object> topologies();
     Result<json::object> topology(const std::string& name);
     Result<json::object> traffic(const std::string& name);
+    Result<json::object> threads(const std::string& name, bool backtrace);
     Result<json::object> carve(const CarveRequest& request);
     Result<json::object> switch_mode(const std::string& name, const SwitchRequest& request);
     Result<json::object> release(const std::string& name, bool force);

@@ -140,6 +140,7 @@ json::object to_json(const JobRequest& request) {
     put(body, "ranks", request.ranks);
     put(body, "threads", request.threads);
     put(body, "label", request.label);
+    put(body, "core", request.core);
     return body;
 }
 
@@ -181,7 +182,7 @@ Result<SwitchRequest> parse_switch_request(const json::object& body) {
 }
 
 Result<JobRequest> parse_job_request(const json::object& body) {
-    DIVISI_TRY(only_fields(body, {"argv", "path", "cwd", "env", "nodes", "ranks", "threads", "label"}));
+    DIVISI_TRY(only_fields(body, {"argv", "path", "cwd", "env", "nodes", "ranks", "threads", "label", "core"}));
     JobRequest request;
     DIVISI_TRY_ASSIGN(request.argv, texts(body, "argv"));
     if (request.argv.empty()) return make_error(Errc::kUsage, "field 'argv' is empty: which program?");
@@ -196,6 +197,7 @@ Result<JobRequest> parse_job_request(const json::object& body) {
     DIVISI_TRY_ASSIGN(request.ranks, count(body, "ranks"));
     DIVISI_TRY_ASSIGN(request.threads, count(body, "threads"));
     DIVISI_TRY_ASSIGN(request.label, flag(body, "label"));
+    DIVISI_TRY_ASSIGN(request.core, flag(body, "core"));
     return request;
 }
 

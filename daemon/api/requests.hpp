@@ -37,6 +37,7 @@ struct JobRequest {
     std::uint64_t ranks = 0;    // 0: as the mode implies
     std::uint64_t threads = 0;  // 0: as the mode implies
     bool label = false;
+    bool core = false;
 };
 
 json::object to_json(const CarveRequest& request);

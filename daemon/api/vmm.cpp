@@ -26,6 +26,7 @@ json::object run_message(const JobRequest& job, bool detach) {
     message["ranks"] = job.ranks;
     message["threads"] = job.threads;
     message["label"] = job.label;
+    message["core"] = job.core;
     message["detach"] = detach;
     // In the foreground the client tells them, from the report; in the background only the log is left to say so.
     message["faults"] = detach;

@@ -121,7 +121,7 @@ int Symbols::on_frame(Dwfl_Frame* frame, void* self) {
     Dwarf_Addr pc = 0;
     bool is_activation = false;
     if (!::dwfl_frame_pc(frame, &pc, &is_activation)) return DWARF_CB_ABORT;
-    if (pc == 0 || symbols.frames_.size() >= kUnwindFrames) return DWARF_CB_ABORT;
+    if (pc == 0 || symbols.full()) return DWARF_CB_ABORT;
     const bool after_call = std::exchange(symbols.innermost_is_return_, false) || !is_activation;
     symbols.add(pc, after_call);
     return DWARF_CB_OK;
@@ -147,7 +147,7 @@ void Symbols::add(std::uint64_t pc, bool after_call) {
     Dwarf_Die* scopes = nullptr;
     const int count = unit == nullptr ? 0 : ::dwarf_getscopes(unit, at - bias, &scopes);
     const std::unique_ptr<Dwarf_Die, decltype(&std::free)> owned(scopes, &std::free);
-    for (int i = 0; i < count && frames_.size() < kUnwindFrames; ++i) {
+    for (int i = 0; i < count && !full(); ++i) {
         Dwarf_Die* scope = scopes + i;
         const int tag = ::dwarf_tag(scope);
         if (tag == DW_TAG_subprogram) break;

@@ -29,6 +29,7 @@ private:
     static int on_frame(Dwfl_Frame* frame, void* self);
     void add(std::uint64_t pc, bool after_call);
     void add_frame(std::uint64_t pc, std::string symbol, std::string source);
+    [[nodiscard]] bool full() const { return frames_.size() >= kUnwindFrames || frames_.size() >= request_.most; }
     [[nodiscard]] bool known(std::uint64_t pc) const { return ::dwfl_addrmodule(dwfl_, pc) != nullptr; }
 
     Target& target_;

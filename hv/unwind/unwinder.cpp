@@ -58,7 +58,8 @@ Result<std::pair<Fd, Fd>> socket_pair() {
 
 UnwindRequest request_for(const Registers& r) {
     return {{r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14,
-             r.r15, r.rip}};
+             r.r15, r.rip},
+            kUnwindFrames};
 }
 
 }  // namespace
@@ -109,8 +110,9 @@ Result<void> Unwinder::serve_read(std::span<const std::byte> packet) {
     return {};
 }
 
-Result<Backtrace> Unwinder::unwind(const Registers& registers, std::chrono::milliseconds patience) {
-    const UnwindRequest request = request_for(registers);
+Result<Backtrace> Unwinder::unwind(const Registers& registers, std::size_t most, std::chrono::milliseconds patience) {
+    UnwindRequest request = request_for(registers);
+    request.most = most;
     if (::send(socket_.get(), &request, sizeof request, MSG_NOSIGNAL) != sizeof request)
         return broken("ended before it was asked");
     const auto deadline = std::chrono::steady_clock::now() + patience;

@@ -29,8 +29,9 @@ public:
     // Copies a whole page of the program's memory; false where there is none.
     using ReadPage = std::function<bool(Gva page, std::span<std::byte> to)>;
 
-    // Errors: kFailed when the helper fails or takes longer than `patience`; it is of no more use then.
-    Result<Backtrace> unwind(const Registers& registers, std::chrono::milliseconds patience);
+    // The innermost frames, at most `most`. Errors: kFailed when the helper fails or takes longer than `patience`; it
+    // is of no more use then.
+    Result<Backtrace> unwind(const Registers& registers, std::size_t most, std::chrono::milliseconds patience);
 
 private:
     friend class UnwindServer;

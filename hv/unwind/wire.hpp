@@ -32,6 +32,7 @@ inline constexpr std::size_t kUnwindTaskFds = 3;
 struct UnwindRequest {
     // In DWARF's order: rax rdx rcx rbx rsi rdi rbp rsp r8 … r15 rip.
     std::array<std::uint64_t, kUnwindRegisters> registers{};
+    std::uint64_t most = kUnwindFrames;  // frames that are wanted
 };
 
 struct UnwindRead {

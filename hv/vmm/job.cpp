@@ -8,9 +8,7 @@
 #include <csignal>
 #include <cstring>
 
-#include "base/crash_text.hpp"
 #include "base/mode.hpp"
-#include "hv/inspector.hpp"
 #include "hv/syscalls/call.hpp"
 #include "shm/abi/node_page.h"
 
@@ -19,8 +17,6 @@ namespace {
 
 constexpr int kFirstPid = 1000;
 constexpr int kPidsPerRank = 1 << 16;
-// A crash is told late rather than never; what it takes is milliseconds, unless the image is hostile.
-constexpr std::chrono::milliseconds kUnwindPatience{5000};
 
 // hv reads the note, and does not know the header that lays it down.
 static_assert(kNoteOwner == DIVISI_NOTE_OWNER && kNoteTypeMpi == DIVISI_NOTE_TYPE_MPI);
@@ -44,6 +40,16 @@ std::shared_ptr<OpenFile> sink_file(std::shared_ptr<LineSink> sink, const char* 
     file->flags = O_WRONLY;
     file->path = name;
     return file;
+}
+
+// All of a large job's ranks may fail alike, and an ended job is kept: of so many all is told.
+constexpr std::size_t kFaultsInFull = 8;
+
+json::array to_json(const std::map<std::uint64_t, std::uint64_t>& unserved) {
+    json::array calls;
+    for (const auto& [number, count] : unserved)
+        calls.push_back(json::object{{"call", syscall_name(number)}, {"number", number}, {"count", count}});
+    return calls;
 }
 
 bool has_variable(const std::vector<std::string>& environment, std::string_view name) {
@@ -150,6 +156,7 @@ ProgramSpec Job::program_spec(std::size_t index) {
     spec.nodes = rank.nodes;
     spec.node_page = true;
     spec.clock = &topology_.clock();
+    spec.keep_state = request_.core;
     spec.pid = kFirstPid + static_cast<int>(index) * kPidsPerRank;
     if (topology_.mode() == Mode::kMessagePassing && ranks_.size() > 1)
         spec.host_name = fmt::format("{}-{}", topology_.config().name, rank.nodes.front());
@@ -184,6 +191,7 @@ void Job::run() {
     std::size_t count = 0;
     for (const auto& rank : ranks_) {
         rank->running = rank->nodes.size();
+        rank->before = usage_of(*rank);
         count += rank->nodes.size();
     }
     left_ = std::make_unique<std::latch>(static_cast<std::ptrdiff_t>(count));
@@ -222,11 +230,8 @@ void Job::rank_over(std::size_t index) {
     rank.out->finish();
     rank.error->finish();
     rank.outcome = rank.program->outcome();
-    if (rank.outcome.fault) {
-        Inspector inspector(*rank.program, kUnwindPatience);
-        rank.outcome.fault->backtrace = inspector.backtrace(rank.outcome.fault->registers);
-        if (request_.tell_faults) tell_fault(index, *rank.outcome.fault);
-    }
+    rank.used = usage_of(rank);
+    look_into(index);
     topology_.rank_ended(rank.nodes.front());
     services_.futexes.wake_windows();
 }
@@ -265,33 +270,28 @@ void Job::tear_down() {
 void Job::make_report() {
     json::array ranks;
     json::array faults;
-    std::map<std::uint64_t, std::uint64_t> unserved;
     for (std::size_t index = 0; index < ranks_.size(); ++index) {
         const Rank& rank = *ranks_[index];
-        json::object item{{"rank", index}, {"exit", rank.outcome.exit_code}, {"signal", rank.outcome.signo}};
+        json::object item{{"rank", index},
+                          {"exit", rank.outcome.exit_code},
+                          {"signal", rank.outcome.signo},
+                          {"exits", rank.used.exits},
+                          {"cpu_time_ns", rank.used.cpu_time.count()}};
         if (!rank.ran) item["error"] = rank.ran.error().message();
         ranks.push_back(std::move(item));
         exit_code_ = std::max(exit_code_, rank.ran ? rank.outcome.exit_code : 125);
-        for (const auto& [number, count] : rank.outcome.unserved) unserved[number] += count;
         if (!rank.outcome.fault) continue;
         json::object fault = to_json(*rank.outcome.fault);
         fault["rank"] = index;
+        if (faults.size() >= kFaultsInFull) {
+            fault.erase("backtrace");
+            fault.erase("registers");
+        }
         faults.push_back(std::move(fault));
     }
-    json::array calls;
-    for (const auto& [number, count] : unserved)
-        calls.push_back(json::object{{"call", syscall_name(number)}, {"number", number}, {"count", count}});
     report_ = {{"ranks", std::move(ranks)},           {"elapsed_ns", elapsed_.count()},
                {"backend", topology_.backend_name()}, {"backend_reason", topology_.backend_reason()},
-               {"unserved", std::move(calls)},        {"faults", std::move(faults)}};
-}
-
-void Job::tell_fault(std::size_t index, const FaultReport& fault) const {
-    json::object record = to_json(fault);
-    record["rank"] = index;
-    std::string text = fmt::format("divisi: {}: {}\n", id_, crash_headline(record));
-    for (const std::string& line : crash_details(record)) text += fmt::format("divisi:   {}\n", line);
-    error_->write(text);
+               {"unserved", to_json(unserved())},     {"faults", std::move(faults)}};
 }
 
 void Job::signal(int signo) {
@@ -342,11 +342,18 @@ std::string_view Job::node_state(std::uint32_t node) const {
 }
 
 json::object Job::describe() const {
+    const std::lock_guard lock(mutex_);
     const bool over = ended();
     json::array argv;
     for (const std::string& argument : request_.argv) argv.emplace_back(argument);
     std::size_t nodes = 0;
-    for (const auto& rank : ranks_) nodes += rank->nodes.size();
+    Usage used;
+    for (const auto& rank : ranks_) {
+        nodes += rank->nodes.size();
+        const Usage part = rank->program ? usage_of(*rank) : rank->used;
+        used.exits += part.exits;
+        used.cpu_time += part.cpu_time;
+    }
     const auto elapsed = over ? elapsed_ : std::chrono::steady_clock::now() - started_;
     json::object object{{"id", id_},
                         {"state", over ? "ended" : "running"},
@@ -357,7 +364,10 @@ json::object Job::describe() const {
                         {"mode", to_string(mode_)},
                         {"pid", request_.client_pid},
                         {"started", std::chrono::system_clock::to_time_t(started_at_)},
-                        {"elapsed_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count()}};
+                        {"elapsed_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count()},
+                        {"exits", used.exits},
+                        {"cpu_time_ns", used.cpu_time.count()}};
+    if (!over) object["unserved"] = to_json(unserved());
     if (over) {
         object["exit"] = exit_code_;
         object["report"] = report_;

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <functional>
 #include <latch>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -32,6 +33,7 @@ struct JobRequest {
     std::uint32_t nodes = 0, ranks = 0, threads = 0;  // 0: what the mode implies
     bool label = false;
     bool tell_faults = false;
+    bool core = false;  // write a core file of each rank that crashes, into the working folder
     std::uint64_t client_pid = 0;
     Fd standard_input, standard_output, standard_error, image, working_folder;
 };
@@ -59,10 +61,17 @@ public:
     // Valid when it has ended.
     [[nodiscard]] int exit_code() const { return exit_code_; }
     [[nodiscard]] const json::object& report() const { return report_; }
+    // Its threads as docs/vmm-protocol.md describes them; none when it is over.
+    [[nodiscard]] json::array threads(bool with_backtraces) const;
     // Whether the node is executing guest code, or waits for something to do.
     [[nodiscard]] std::string_view node_state(std::uint32_t node) const;
 
 private:
+    // What nodes have done.
+    struct Usage {
+        std::uint64_t exits = 0;
+        std::chrono::nanoseconds cpu_time{};
+    };
     struct Rank {
         std::vector<std::uint32_t> nodes;
         std::unique_ptr<Program> program;
@@ -71,6 +80,8 @@ private:
         Result<void> ran;
         std::atomic<std::size_t> running{0};
         Outcome outcome;
+        Usage before;  // what its nodes had done when it started
+        Usage used;
     };
 
     Job(std::string id, JobRequest request, Topology& topology, Services services);
@@ -83,6 +94,11 @@ private:
     void tear_down();
     void end(int code);
     void make_report();
+    // job_inspection.cpp
+    void look_into(std::size_t index);
+    [[nodiscard]] Result<std::string> write_core_file(std::size_t index, const FaultReport& fault) const;
+    [[nodiscard]] std::map<std::uint64_t, std::uint64_t> unserved() const;
+    [[nodiscard]] Usage usage_of(const Rank& rank) const;
     void tell_fault(std::size_t index, const FaultReport& fault) const;
     [[nodiscard]] std::vector<std::string> environment() const;
 

@@ -64,6 +64,7 @@ Result<JobRequest> parse_job(ControlMessage& message) {
     DIVISI_TRY_ASSIGN(request.threads, count_field(body, "threads"));
     DIVISI_TRY_ASSIGN(request.label, bool_field_or(body, "label", false));
     DIVISI_TRY_ASSIGN(request.tell_faults, bool_field_or(body, "faults", false));
+    DIVISI_TRY_ASSIGN(request.core, bool_field_or(body, "core", false));
     DIVISI_TRY_ASSIGN(request.client_pid, uint_field_or(body, "pid", 0));
     return request;
 }
@@ -149,6 +150,8 @@ json::object Server::answer(ControlMessage& message, ControlConnection& control,
         result = traffic();
     } else if (*operation == "switch") {
         result = switch_mode(message.body);
+    } else if (*operation == "threads") {
+        result = threads(message.body);
     } else if (*operation == "kill") {
         result = kill_job(message.body);
     } else if (*operation == "release") {
@@ -255,6 +258,13 @@ Result<json::object> Server::switch_mode(const json::object& request) {
     switching_ = false;
     DIVISI_TRY(std::move(switched));
     return json::object{{"ok", true}, {"changed", changed}};
+}
+
+Result<json::object> Server::threads(const json::object& request) {
+    DIVISI_TRY_ASSIGN(const bool backtrace, bool_field_or(request, "backtrace", false));
+    const auto job = running_job();
+    if (!job) return make_error(Errc::kNotFound, "no job is running on it", topology_->config().name);
+    return json::object{{"ok", true}, {"job", job->id()}, {"threads", job->threads(backtrace)}};
 }
 
 Result<json::object> Server::kill_job(const json::object& request) {

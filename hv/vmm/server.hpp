@@ -45,6 +45,7 @@ private:
     json::object status();
     json::object traffic();
     Result<json::object> switch_mode(const json::object& request);
+    Result<json::object> threads(const json::object& request);
     Result<json::object> kill_job(const json::object& request);
     Result<json::object> release(const json::object& request);
     Result<std::shared_ptr<Job>> start_job(ControlMessage& message);

@@ -98,7 +98,8 @@ class Job:
 
     def wait(self):
         codes = [process.wait() for process in self.processes]
-        ranks = [{"rank": rank, "exit": 128 - code if code < 0 else code, "signal": max(0, -code)}
+        ranks = [{"rank": rank, "exit": 128 - code if code < 0 else code, "signal": max(0, -code), "exits": 1,
+                  "cpu_time_ns": 1000}
                  for rank, code in enumerate(codes)]
         faults = [{"rank": rank["rank"], "node": rank["rank"], "thread": 1, "signal": rank["signal"],
                    "address": "0x0", "rip": "0x401136", "symbol": "main+0x12"}
@@ -118,7 +119,7 @@ class Job:
         body = {"id": self.id, "state": "running" if self.exit is None else "ended", "argv": self.request["argv"],
                 "ranks": self.ranks, "threads": self.request.get("threads") or 1, "nodes": self.nodes,
                 "mode": self.vmm.mode, "pid": 0, "started": int(self.started),
-                "elapsed_ns": int((time.time() - self.started) * 1e9)}
+                "elapsed_ns": int((time.time() - self.started) * 1e9), "exits": 1, "cpu_time_ns": 1000}
         if self.exit is not None:
             body.update(exit=self.exit, report=self.report)
         return body
@@ -194,6 +195,11 @@ class Vmm:
             time.sleep(0.01)
         changed, self.mode = self.mode != request["mode"], request["mode"]
         return {"ok": True, "changed": changed}
+
+    def threads(self, _):
+        if not self.running():
+            raise Failure("kNotFound", "%s: no job is running on it" % self.config["name"])
+        return {"ok": True, "job": self.running()[0].id, "threads": []}
 
     def kill(self, request):
         for job in self.running():

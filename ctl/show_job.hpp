@@ -1,0 +1,13 @@
+// divisi show --job: how one job goes, or went.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+#include "ctl/output.hpp"
+
+namespace divisi::ctl {
+
+Result<int> show_job(const std::string& job, Format format);
+
+}  // namespace divisi::ctl

@@ -1,0 +1,123 @@
+// What a job tells of itself while it runs, and of how it ended.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/crash_text.hpp"
+#include "hv/core_file.hpp"
+#include "hv/inspector.hpp"
+#include "hv/syscalls/call.hpp"
+#include "hv/vmm/job.hpp"
+
+namespace divisi::hv::vmm {
+namespace {
+
+// A crash is told late rather than never; what it takes is milliseconds, unless the image is hostile.
+constexpr std::chrono::milliseconds kCrashPatience{5000};
+// Whoever looks at running threads waits so long for those that are on their way, and for their stacks.
+constexpr std::chrono::milliseconds kThreadPatience{200};
+constexpr std::chrono::milliseconds kStacksPatience{3000};
+
+constexpr std::uint64_t kFutex = 202;
+
+json::object to_json(const ThreadSnapshot& seen) {
+    json::object object{{"thread", seen.thread},
+                        {"name", seen.name},
+                        {"node", seen.node},
+                        {"state", seen.state == ThreadSnapshot::State::kWaiting ? "waiting"
+                                  : seen.state == ThreadSnapshot::State::kReady ? "ready"
+                                                                                : "running"}};
+    if (seen.state == ThreadSnapshot::State::kWaiting) {
+        object["call"] = syscall_name(seen.call);
+        if (seen.call == kFutex && seen.has_registers) object["futex"] = fmt::format("{:#x}", seen.registers.rdi);
+    }
+    if (seen.has_registers) object["rip"] = fmt::format("{:#x}", seen.registers.rip);
+    return object;
+}
+
+}  // namespace
+
+Result<std::string> Job::write_core_file(std::size_t index, const FaultReport& fault) const {
+    std::string name = fmt::format("core.{}.{}", id_, index);
+    const int folder = request_.working_folder.get();
+    if (::unlinkat(folder, name.c_str(), 0) != 0 && errno != ENOENT)
+        return system_error(errno, "cannot replace the core file", name);
+    // The folder is the client's; that nothing of this name is there is checked by O_EXCL, so no link is followed.
+    const Fd file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!file.valid()) return system_error(errno, "cannot make the core file", name);
+    auto written = write_core(*ranks_[index]->program, fault, file);
+    if (written) return name;
+    ::unlinkat(folder, name.c_str(), 0);
+    Error error = std::move(written).error();
+    error.object = name;
+    return error;
+}
+
+// With the rank's nodes stopped, and its memory still there.
+void Job::look_into(std::size_t index) {
+    Rank& rank = *ranks_[index];
+    if (!rank.outcome.fault) return;
+    FaultReport& fault = *rank.outcome.fault;
+    Inspector inspector(*rank.program, kCrashPatience);
+    fault.backtrace = inspector.backtrace(fault.registers, kUnwindFrames);
+    if (request_.core) {
+        auto core = write_core_file(index, fault);
+        fault.core = core ? *core : core.error().message();
+    }
+    if (request_.tell_faults) tell_fault(index, fault);
+}
+
+void Job::tell_fault(std::size_t index, const FaultReport& fault) const {
+    json::object record = hv::to_json(fault);
+    record["rank"] = index;
+    std::string text = fmt::format("divisi: {}: {}\n", id_, crash_headline(record));
+    for (const std::string& line : crash_details(record)) text += fmt::format("divisi:   {}\n", line);
+    error_->write(text);
+}
+
+json::array Job::threads(bool with_backtraces) const {
+    const std::lock_guard lock(mutex_);
+    json::array threads;
+    for (std::size_t index = 0; index < ranks_.size(); ++index) {
+        Program* program = ranks_[index]->program.get();
+        if (program == nullptr || program->over()) continue;
+        Inspector inspector(*program, kStacksPatience);
+        for (const ThreadSnapshot& seen : program->snapshot(kThreadPatience)) {
+            json::object thread = to_json(seen);
+            thread["rank"] = index;
+            if (seen.has_registers) {
+                const Backtrace frames = inspector.backtrace(seen.registers, with_backtraces ? kUnwindFrames : 1);
+                thread["symbol"] = frames.front().symbol;
+                thread["source"] = frames.front().source;
+                if (with_backtraces) thread["backtrace"] = hv::to_json(frames);
+            }
+            threads.push_back(std::move(thread));
+        }
+    }
+    return threads;
+}
+
+std::map<std::uint64_t, std::uint64_t> Job::unserved() const {
+    std::map<std::uint64_t, std::uint64_t> sum;
+    for (const auto& rank : ranks_) {
+        const Outcome outcome = rank->program ? rank->program->outcome() : rank->outcome;
+        for (const auto& [number, count] : outcome.unserved) sum[number] += count;
+    }
+    return sum;
+}
+
+Job::Usage Job::usage_of(const Rank& rank) const {
+    Usage sum;
+    for (const std::uint32_t node : rank.nodes) {
+        sum.exits += topology_.node(node).exits.load(std::memory_order_relaxed);
+        sum.cpu_time += topology_.node(node).cpu_time();
+    }
+    sum.exits -= rank.before.exits;
+    sum.cpu_time -= rank.before.cpu_time;
+    return sum;
+}
+
+}  // namespace divisi::hv::vmm
