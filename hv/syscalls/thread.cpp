@@ -85,7 +85,8 @@ SysResult sys_exit(Call& call) {
 
 // Ours, not Linux's: the whole job ends, with this code for every rank that has not ended. What MPI_Abort is made of.
 SysResult sys_divisi_end_job(Call& call) {
-    if (call.program.spec().end_job) call.program.spec().end_job(call.int_arg(0));
+    if (!call.program.spec().end_job) return -ENOSYS;
+    call.program.spec().end_job(call.int_arg(0));
     call.program.exit_group(call.int_arg(0));
     return kLeavesRegisters;
 }
