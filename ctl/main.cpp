@@ -54,7 +54,7 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error, std::span<cha
 
 // Cuts a program's command line off: returns how many words are left.
 int cut_command(int argc, char** argv, Context& context) {
-    if (argc < 2 || std::string_view(argv[1]) != "run") return argc;
+    if (argc < 2 || (std::string_view(argv[1]) != "run" && std::string_view(argv[1]) != "join")) return argc;
     char** const end = argv + argc;
     char** const mark = std::find_if(argv, end, [](const char* word) { return std::string_view(word) == "--"; });
     if (mark == end) return argc;

@@ -34,6 +34,7 @@ struct RunOptions {
     std::uint64_t nodes = 0;
     std::uint64_t ranks = 0;
     std::uint64_t threads = 0;
+    std::vector<std::uint64_t> host_ranks;
     bool label = false;
     bool detach = false;
     bool native = false;
@@ -64,6 +65,8 @@ void add_command(RunOptions& options, const std::vector<std::string>& command) {
 
 Result<void> check(const RunOptions& options) {
     if (options.native && options.detach) return usage("--detach and --native do not go together");
+    if (!options.host_ranks.empty() && (options.native || options.detach))
+        return usage("--host-ranks goes together with neither --native nor --detach");
     if (options.native && options.nameless && options.words.empty())
         return usage("which program? divisi run --native -- ./program");
     if (options.names_topology()) {
@@ -92,6 +95,7 @@ Result<Prepared> prepare(const RunOptions& options) {
     prepared.job.request.threads = options.threads;
     prepared.job.request.label = options.label;
     prepared.job.request.core = options.core;
+    prepared.job.request.host_ranks = options.host_ranks;
     if (!options.report.empty()) {
         DIVISI_TRY_ASSIGN(prepared.report, open_file(options.report, O_WRONLY | O_CREAT | O_TRUNC, 0666));
     }
@@ -219,6 +223,9 @@ void add_run(CLI::App& app, Context& context) {
         ->type_name("R");
     verb->add_option("--threads", options->threads, "CPUs a process sees (default: as the mode implies)")
         ->type_name("T");
+    verb->add_option("--host-ranks", options->host_ranks, "Leave these ranks to host processes; see 'divisi join'")
+        ->delimiter(',')
+        ->type_name("R,…");
     verb->add_flag("--label", options->label, "Begin each line of output with its [rank]");
     verb->add_flag("-d,--detach", options->detach, "Print the job's name and leave it running; see 'divisi logs'");
     verb->add_flag("--native", options->native,

@@ -12,6 +12,7 @@ void add_carve(CLI::App& app, Context& context);
 void add_daemon(CLI::App& app, Context& context);
 void add_doctor(CLI::App& app, Context& context);
 void add_draw(CLI::App& app, Context& context);
+void add_join(CLI::App& app, Context& context);
 void add_kill(CLI::App& app, Context& context);
 void add_logs(CLI::App& app, Context& context);
 void add_ls(CLI::App& app, Context& context);

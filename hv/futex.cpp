@@ -67,8 +67,12 @@ SysResult FutexTable::enqueue(Thread& thread, const std::vector<Word>& words, co
     for (std::size_t i = 0; i < words.size(); ++i) {
         wait.keys.push_back(words[i].key);
         queues_[words[i].key].push_back(waiter);
-        queues_[words[i].key].back().index = static_cast<std::int64_t>(i);
+        Waiter& placed = queues_[words[i].key].back();
+        placed.index = static_cast<std::int64_t>(i);
+        placed.host = words[i].host;
+        placed.expected = words[i].expected;
     }
+    if (on_window_wait_ && words.front().key.window) on_window_wait_();
     if (deadline)
         wait.timer = timers_.at(*deadline, [this, &thread, ticket = wait.ticket] { timed_out(thread, ticket); });
     waits_.insert_or_assign(&thread, std::move(wait));
@@ -176,6 +180,21 @@ void FutexTable::wake_windows() {
         if (wait.keys.front().window) waiting.push_back(thread);
     }
     for (Thread* thread : waiting) finish(*thread, 0);
+}
+
+void FutexTable::share_windows(std::function<void()> waits) {
+    const std::lock_guard lock(mutex_);
+    on_window_wait_ = std::move(waits);
+    shared_.store(on_window_wait_ != nullptr);
+}
+
+std::vector<FutexTable::Word> FutexTable::waited_words(const std::function<bool(const Key&)>& concerns) {
+    const std::lock_guard lock(mutex_);
+    std::vector<Word> words;
+    for (const auto& [key, queue] : queues_) {
+        if (!queue.empty() && concerns(key)) words.push_back({key, queue.front().host, queue.front().expected});
+    }
+    return words;
 }
 
 void FutexTable::forget(const Program& program) {

@@ -8,7 +8,9 @@
 // Source: futex(2), futex_waitv(2).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <mutex>
@@ -64,6 +66,12 @@ public:
     void interrupt(Thread& thread, std::int64_t result);
     // Wakes all that wait on words of windows: something happened that they may have to see (a rank has ended).
     void wake_windows();
+    // Somebody outside of the VMM shares windows: `waits` is called, under the table's lock, when a thread begins to
+    // wait on a word of one. Null: nobody does any more.
+    void share_windows(std::function<void()> waits);
+    [[nodiscard]] bool windows_shared() const { return shared_.load(); }
+    // The words waited on of those that `concerns` accepts.
+    std::vector<Word> waited_words(const std::function<bool(const Key&)>& concerns);
     // Forgets all threads of a program that is over, without waking them.
     void forget(const Program& program);
 
@@ -71,8 +79,10 @@ private:
     struct Waiter {
         Thread* thread;
         std::uint32_t bitset;
-        std::int64_t index;             // of the word, as the wake's result
-        std::uint32_t* lock = nullptr;  // waits to own this word, and not to be woken
+        std::int64_t index;                   // of the word, as the wake's result
+        std::uint32_t* lock = nullptr;        // waits to own this word, and not to be woken
+        const std::uint32_t* host = nullptr;  // the word, and what it was expected to hold
+        std::uint32_t expected = 0;
     };
     using Queue = std::list<Waiter>;
     struct Wait {
@@ -94,6 +104,8 @@ private:
     std::map<Key, Queue> queues_;
     std::map<Thread*, Wait> waits_;
     std::size_t lock_waits_ = 0;  // how many of them are for locks
+    std::function<void()> on_window_wait_;
+    std::atomic<bool> shared_{false};
 };
 
 }  // namespace divisi::hv

@@ -162,7 +162,8 @@ void Fabric::write_node_page(const JobSpec& job, std::uint32_t rank, const Shape
     page.ranks = static_cast<std::uint32_t>(job.rank_nodes.size());
     page.own_nodes = job.own_nodes.empty() ? 1 : job.own_nodes[rank];
     page.mode = to_abi(job.mode);
-    page.backend = to_abi(job.backend);
+    const bool on_host = std::find(job.host_ranks.begin(), job.host_ranks.end(), rank) != job.host_ranks.end();
+    page.backend = to_abi(on_host ? Backend::kNative : job.backend);
     page.flags = shape.flags;
     page.pu = pu(node);
     page.pu_ranks = static_cast<std::uint32_t>(std::count_if(job.rank_nodes.begin(), job.rank_nodes.end(),

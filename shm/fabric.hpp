@@ -34,10 +34,11 @@ enum class Backend : std::uint8_t { kNative, kKvm, kDirect };
 struct JobSpec {
     Mode mode = Mode::kMessagePassing;
     Backend backend = Backend::kNative;
-    std::vector<NodeId> rank_nodes;        // by rank: its (first) node; no node twice
-    std::vector<std::uint32_t> own_nodes;  // by rank: how many nodes it has, from that one on; empty: one each
-    std::uint32_t spin_ns = 0;             // 0: a default
-    std::uint64_t tsc_khz = 0;             // 0: unknown; see shm/tsc.hpp
+    std::vector<NodeId> rank_nodes;         // by rank: its (first) node; no node twice
+    std::vector<std::uint32_t> own_nodes;   // by rank: how many nodes it has, from that one on; empty: one each
+    std::vector<std::uint32_t> host_ranks;  // those that host processes are to be: natively, whatever the backend
+    std::uint32_t spin_ns = 0;              // 0: a default
+    std::uint64_t tsc_khz = 0;              // 0: unknown; see shm/tsc.hpp
 };
 
 // What one rank has sent to another, by its own account.

@@ -33,9 +33,10 @@ struct JobRequest {
     std::string path;  // the program's file; empty: looked up by argv[0], as a shell does
     std::string cwd;   // absolute
     std::vector<std::string> env;
-    std::uint64_t nodes = 0;    // 0: all
-    std::uint64_t ranks = 0;    // 0: as the mode implies
-    std::uint64_t threads = 0;  // 0: as the mode implies
+    std::uint64_t nodes = 0;                // 0: all
+    std::uint64_t ranks = 0;                // 0: as the mode implies
+    std::uint64_t threads = 0;              // 0: as the mode implies
+    std::vector<std::uint64_t> host_ranks;  // left to host processes that join
     bool label = false;
     bool core = false;
 };

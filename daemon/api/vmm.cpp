@@ -27,6 +27,7 @@ json::object run_message(const JobRequest& job, bool detach) {
     message["threads"] = job.threads;
     message["label"] = job.label;
     message["core"] = job.core;
+    if (!job.host_ranks.empty()) message["host_ranks"] = json::array(job.host_ranks.begin(), job.host_ranks.end());
     message["detach"] = detach;
     // In the foreground the client tells them, from the report; in the background only the log is left to say so.
     message["faults"] = detach;
@@ -90,6 +91,19 @@ Result<json::object> VmmConnection::answer(Deadline deadline, int cancel) {
 Result<void> VmmConnection::start_job(const JobRequest& job, const JobFiles& files, bool detach) {
     const std::array<int, 5> fds{files.input, files.output, files.error, files.program, files.cwd};
     return send(run_message(job, detach), fds);
+}
+
+Result<Joined> VmmConnection::join(std::uint64_t rank, int fd) {
+    DIVISI_TRY(send({{"op", "join"}, {"rank", rank}, {"fd", fd}}));
+    DIVISI_TRY_ASSIGN(std::optional<ControlMessage> message, connection_.receive());
+    if (!message) return ended();
+    DIVISI_TRY_ASSIGN(const json::object answer, checked(std::move(message->body)));
+    Joined joined;
+    DIVISI_TRY_ASSIGN(joined.job, string_field(answer, "job"));
+    DIVISI_TRY_ASSIGN(joined.native, string_field(answer, "native"));
+    if (message->fds.size() != 1) return make_error(Errc::kProtocol, "the window did not come along");
+    joined.window = std::move(message->fds.front());
+    return joined;
 }
 
 Result<std::optional<json::object>> VmmConnection::next_event() {

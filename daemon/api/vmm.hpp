@@ -27,6 +27,13 @@ struct JobFiles {
     int cwd;
 };
 
+// What a host process needs to be a rank: the window's memory, and the value of DIVISI_NATIVE that describes it.
+struct Joined {
+    std::string job;
+    std::string native;
+    Fd window;
+};
+
 class VmmConnection {
 public:
     // Errors: kUnreachable when nothing listens at `socket`, or when it does not accept in time.
@@ -46,6 +53,9 @@ public:
 
     // Asks for a job. Its answer, and its events after that, come by `next_event`; signals may be sent at once.
     Result<void> start_job(const JobRequest& job, const JobFiles& files, bool detach);
+    // Joins the running job as one of the ranks that it leaves to host processes; the window's descriptor will be `fd`
+    // in that process. Signals for it come as events after that; its end is to be sent: {"exit": code}.
+    Result<Joined> join(std::uint64_t rank, int fd);
     // The next event, `nullopt` at the end of the connection. Blocks.
     Result<std::optional<json::object>> next_event();
 

@@ -1,6 +1,7 @@
 // Futexes: futex(2), futex_waitv(2), and what a thread's end releases.
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -123,6 +124,18 @@ SysResult futex_unlock(Call& call) {
     return word.host != nullptr ? call.program.services().futexes.unlock(call.thread, word) : -EFAULT;
 }
 
+// A wake may be for somebody outside of the VMM who shares the window.
+SysResult futex_wake(Call& call, const FutexTable::Key& key, std::uint32_t count, std::uint32_t bitset) {
+    FutexTable& futexes = call.program.services().futexes;
+    SysResult woken = futexes.wake(key, count, bitset);
+    if (!key.window || !futexes.windows_shared() || woken >= static_cast<SysResult>(count)) return woken;
+    std::uint32_t* const word = call.memory().word(call.arg(0));
+    if (word == nullptr) return woken;
+    const long outside =
+        ::syscall(SYS_futex, word, FUTEX_WAKE, count - static_cast<std::uint32_t>(woken), nullptr, nullptr, 0);
+    return woken + std::max(outside, 0L);
+}
+
 SysResult sys_futex(Call& call) {
     const int operation = call.int_arg(1);
     const int command = operation & FUTEX_CMD_MASK;
@@ -135,10 +148,10 @@ SysResult sys_futex(Call& call) {
     switch (command) {
         case FUTEX_WAIT: return futex_wait(call, ~0U, false, false);
         case FUTEX_WAIT_BITSET: return futex_wait(call, static_cast<std::uint32_t>(call.arg(5)), true, realtime);
-        case FUTEX_WAKE: return futexes.wake(key, std::max(count, 1U), ~0U);
+        case FUTEX_WAKE: return futex_wake(call, key, std::max(count, 1U), ~0U);
         case FUTEX_WAKE_BITSET:
             if (call.arg(5) == 0) return -EINVAL;
-            return futexes.wake(key, std::max(count, 1U), static_cast<std::uint32_t>(call.arg(5)));
+            return futex_wake(call, key, std::max(count, 1U), static_cast<std::uint32_t>(call.arg(5)));
         case FUTEX_REQUEUE:
             if (call.memory().word(call.arg(4)) == nullptr) return -EFAULT;
             return futexes.requeue(key, call.program.futex_key(call.arg(4)), count, second_count, std::nullopt);

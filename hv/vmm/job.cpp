@@ -83,6 +83,7 @@ Result<std::unique_ptr<Job>> Job::start(std::string id, JobRequest request, Topo
         job->tear_down();
         return std::move(loaded).error();
     }
+    job->expect_ranks();
     job->thread_ = std::thread([&self = *job] { self.run(); });
     return job;
 }
@@ -113,13 +114,26 @@ Result<void> Job::lay_out() {
         for (std::uint32_t i = 0; i < own; ++i) item->nodes.push_back(first + i);
         ranks_.push_back(std::move(item));
     }
+    return set_host_ranks();
+}
+
+Result<void> Job::set_host_ranks() {
+    for (const std::uint32_t rank : request_.host_ranks) {
+        if (rank >= ranks_.size())
+            return make_error(Errc::kUsage, fmt::format("there is no rank {} to be left to a host process", rank),
+                              topology_.config().name, fmt::format("the job has {} ranks", ranks_.size()));
+        ranks_[rank]->on_host = true;
+    }
+    if (std::all_of(ranks_.begin(), ranks_.end(), [](const auto& rank) { return rank->on_host; }))
+        return make_error(Errc::kUsage, "all ranks are left to host processes", topology_.config().name,
+                          "divisi run --native runs them all on the host");
     return {};
 }
 
 Result<void> Job::load() {
     RankNodes layout;
     for (const auto& rank : ranks_) layout.push_back(rank->nodes);
-    DIVISI_TRY(topology_.prepare_job(layout));
+    DIVISI_TRY(topology_.prepare_job(layout, request_.host_ranks));
     output_ = std::make_shared<SharedOutput>(std::move(request_.standard_output));
     error_ = std::make_shared<SharedOutput>(std::move(request_.standard_error));
     std::latch created(static_cast<std::ptrdiff_t>(ranks_.size()));
@@ -172,6 +186,7 @@ Result<void> Job::create_program(std::size_t index) {
     const std::string label = request_.label ? fmt::format("[{}] ", index) : std::string();
     rank.out = std::make_shared<LineSink>(output_, label);
     rank.error = std::make_shared<LineSink>(error_, label);
+    if (rank.on_host) return {};
     ProgramSpec spec = program_spec(index);
     if (index == 0) {
         DIVISI_TRY_ASSIGN(spec.standard_input, input_file(request_.standard_input));
@@ -188,16 +203,28 @@ Result<void> Job::create_program(std::size_t index) {
     return {};
 }
 
-void Job::run() {
+void Job::expect_ranks() {
     std::size_t count = 0;
     for (const auto& rank : ranks_) {
-        rank->running = rank->nodes.size();
+        rank->running = rank->on_host ? 1 : rank->nodes.size();
         rank->before = usage_of(*rank);
-        count += rank->nodes.size();
+        count += rank->running;
+        if (!rank->on_host) ++programs_left_;
     }
     left_ = std::make_unique<std::latch>(static_cast<std::ptrdiff_t>(count));
+    std::vector<SharedRange> ranges;
+    for (const auto& rank : ranks_) {
+        if (!rank->on_host) continue;
+        for (const shm::WindowPiece& piece : topology_.host_window(rank->nodes.front()))
+            if (piece.writable) ranges.push_back({piece.offset, piece.offset + piece.size_bytes});
+    }
+    if (!ranges.empty()) outside_wakes_ = std::make_unique<OutsideWakes>(services_.futexes, std::move(ranges));
+}
+
+void Job::run() {
     for (std::size_t index = 0; index < ranks_.size(); ++index) {
         Rank& rank = *ranks_[index];
+        if (rank.on_host) continue;
         for (unsigned cpu = 0; cpu < rank.nodes.size(); ++cpu) {
             Node& node = topology_.node(rank.nodes[cpu]);
             node.post([this, index, cpu, &rank, &node](Vcpu& vcpu) {
@@ -206,12 +233,16 @@ void Job::run() {
                     const std::lock_guard lock(mutex_);
                     rank.ran = std::move(ran);
                 }
-                if (rank.running.fetch_sub(1) == 1) rank_over(index);
+                if (rank.running.fetch_sub(1) == 1) {
+                    rank_over(index);
+                    if (programs_left_.fetch_sub(1) == 1) give_up_awaited();
+                }
                 left_->count_down();
             });
         }
     }
     left_->wait();
+    outside_wakes_.reset();
     tear_down();
     elapsed_ = std::chrono::steady_clock::now() - started_;
     make_report();
@@ -235,6 +266,44 @@ void Job::rank_over(std::size_t index) {
     look_into(index);
     topology_.rank_ended(rank.nodes.front());
     services_.futexes.wake_windows();
+}
+
+Result<std::vector<shm::WindowPiece>> Job::join(std::uint32_t rank, std::function<void(int)> pass_on) {
+    const std::lock_guard lock(mutex_);
+    if (rank >= ranks_.size() || !ranks_[rank]->on_host)
+        return make_error(Errc::kNotFound, fmt::format("rank {} is not left to a host process", rank), id_,
+                          fmt::format("start the job with --host-ranks {}", rank));
+    Rank& wanted = *ranks_[rank];
+    if (wanted.presence != Rank::Presence::kAwaited)
+        return make_error(
+            Errc::kBusy,
+            fmt::format("rank {} {}", rank, wanted.presence == Rank::Presence::kJoined ? "has joined" : "has ended"),
+            id_);
+    wanted.presence = Rank::Presence::kJoined;
+    wanted.pass_on = std::move(pass_on);
+    return topology_.host_window(wanted.nodes.front());
+}
+
+void Job::leave(std::uint32_t rank, int code) {
+    const std::lock_guard lock(mutex_);
+    if (ranks_[rank]->presence == Rank::Presence::kJoined) host_rank_over(*ranks_[rank], code);
+}
+
+// With the lock held.
+void Job::host_rank_over(Rank& rank, int code) {
+    rank.presence = Rank::Presence::kGone;
+    rank.pass_on = nullptr;
+    rank.outcome.exit_code = code;
+    rank.outcome.signo = code > 128 && code <= 128 + kSignalCount ? code - 128 : 0;
+    topology_.rank_ended(rank.nodes.front());
+    services_.futexes.wake_windows();
+    left_->count_down();
+}
+
+void Job::give_up_awaited() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& rank : ranks_)
+        if (rank->on_host && rank->presence == Rank::Presence::kAwaited) host_rank_over(*rank, 0);
 }
 
 void Job::tear_down() {
@@ -273,11 +342,13 @@ void Job::make_report() {
     json::array faults;
     for (std::size_t index = 0; index < ranks_.size(); ++index) {
         const Rank& rank = *ranks_[index];
-        json::object item{{"rank", index},
-                          {"exit", rank.outcome.exit_code},
-                          {"signal", rank.outcome.signo},
-                          {"exits", rank.used.exits},
-                          {"cpu_time_ns", rank.used.cpu_time.count()}};
+        json::object item{{"rank", index}, {"exit", rank.outcome.exit_code}, {"signal", rank.outcome.signo}};
+        if (rank.on_host) {
+            item["host"] = true;
+        } else {
+            item["exits"] = rank.used.exits;
+            item["cpu_time_ns"] = rank.used.cpu_time.count();
+        }
         if (!rank.ran) item["error"] = rank.ran.error().message();
         ranks.push_back(std::move(item));
         exit_code_ = std::max(exit_code_, rank.ran ? rank.outcome.exit_code : 125);
@@ -298,6 +369,10 @@ void Job::make_report() {
 void Job::signal(int signo) {
     const std::lock_guard lock(mutex_);
     for (const auto& rank : ranks_) {
+        if (rank->pass_on) rank->pass_on(signo);
+        // One that has not come will not come; and nothing waits for one that is told to die.
+        const bool waited_for = rank->presence == Rank::Presence::kJoined && signo != SIGKILL;
+        if (rank->on_host && rank->presence != Rank::Presence::kGone && !waited_for) host_rank_over(*rank, 128 + signo);
         if (!rank->program) continue;
         if (signo == SIGKILL) {
             rank->program->terminate(SIGKILL);

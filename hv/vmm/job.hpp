@@ -19,6 +19,7 @@
 
 #include "base/fd.hpp"
 #include "base/json.hpp"
+#include "hv/outside_wakes.hpp"
 #include "hv/program.hpp"
 #include "hv/vmm/output.hpp"
 #include "hv/vmm/topology.hpp"
@@ -31,6 +32,7 @@ struct JobRequest {
     std::vector<std::string> environment;
     std::string working_path;
     std::uint32_t nodes = 0, ranks = 0, threads = 0;  // 0: what the mode implies
+    std::vector<std::uint32_t> host_ranks;            // left to host processes, which join
     bool label = false;
     bool tell_faults = false;
     bool core = false;  // write a core file of each rank that crashes, into the working folder
@@ -47,6 +49,13 @@ public:
     Job(const Job&) = delete;
     Job& operator=(const Job&) = delete;
     ~Job();
+
+    // A host process becomes rank `rank`, one of those that were left to host processes. `pass_on` is called with each
+    // signal that the job is sent, from any thread, until the rank has left. Gives the rank's window.
+    // Errors: kNotFound, kBusy.
+    Result<std::vector<shm::WindowPiece>> join(std::uint32_t rank, std::function<void(int)> pass_on);
+    // It has ended: with an exit code as a shell gives it.
+    void leave(std::uint32_t rank, int code);
 
     void signal(int signo);
     void kill() { signal(9); }
@@ -82,15 +91,24 @@ private:
         Outcome outcome;
         Usage before;  // what its nodes had done when it started
         Usage used;
+        // A rank that is a host process has no program here.
+        bool on_host = false;
+        enum class Presence : std::uint8_t { kAwaited, kJoined, kGone } presence = Presence::kAwaited;
+        std::function<void(int)> pass_on;
     };
 
     Job(std::string id, JobRequest request, Topology& topology, Services services);
     Result<void> lay_out();
+    Result<void> set_host_ranks();
     Result<void> load();
     Result<void> create_program(std::size_t index);
     ProgramSpec program_spec(std::size_t index);
+    void expect_ranks();
     void run();
     void rank_over(std::size_t index);
+    void host_rank_over(Rank& rank, int code);
+    // When all others have ended, nobody needs the host processes any more that have not come.
+    void give_up_awaited();
     void tear_down();
     void end(int code);
     void make_report();
@@ -112,6 +130,8 @@ private:
     std::vector<std::unique_ptr<Rank>> ranks_;
     std::uint32_t threads_ = 1;
     std::unique_ptr<std::latch> left_;
+    std::atomic<std::size_t> programs_left_{0};
+    std::unique_ptr<OutsideWakes> outside_wakes_;
     std::chrono::system_clock::time_point started_at_;
     std::chrono::steady_clock::time_point started_;
     std::chrono::nanoseconds elapsed_{};

@@ -12,6 +12,7 @@
 
 #include "base/mode.hpp"
 #include "base/quantity.hpp"
+#include "shm/native.hpp"
 
 namespace divisi::hv::vmm {
 namespace {
@@ -43,6 +44,20 @@ Result<std::uint32_t> count_field(const json::object& object, std::string_view n
     return static_cast<std::uint32_t>(value);
 }
 
+Result<std::vector<std::uint32_t>> ranks_field(const json::object& object, std::string_view name) {
+    std::vector<std::uint32_t> ranks;
+    const json::value* value = object.if_contains(json::string_view(name.data(), name.size()));
+    if (value == nullptr) return ranks;
+    DIVISI_TRY_ASSIGN(const json::array* array, array_field(object, name));
+    for (const json::value& item : *array) {
+        const std::int64_t* const rank = item.if_int64();
+        if (rank == nullptr || *rank < 0 || *rank >= std::int64_t{kMaxCpus})
+            return make_error(Errc::kProtocol, fmt::format("'{}' must hold numbers of ranks", name));
+        ranks.push_back(static_cast<std::uint32_t>(*rank));
+    }
+    return ranks;
+}
+
 Result<JobRequest> parse_job(ControlMessage& message) {
     JobRequest request;
     if (message.fds.size() != 5)
@@ -62,6 +77,7 @@ Result<JobRequest> parse_job(ControlMessage& message) {
     DIVISI_TRY_ASSIGN(request.nodes, count_field(body, "nodes"));
     DIVISI_TRY_ASSIGN(request.ranks, count_field(body, "ranks"));
     DIVISI_TRY_ASSIGN(request.threads, count_field(body, "threads"));
+    DIVISI_TRY_ASSIGN(request.host_ranks, ranks_field(body, "host_ranks"));
     DIVISI_TRY_ASSIGN(request.label, bool_field_or(body, "label", false));
     DIVISI_TRY_ASSIGN(request.tell_faults, bool_field_or(body, "faults", false));
     DIVISI_TRY_ASSIGN(request.core, bool_field_or(body, "core", false));
@@ -157,6 +173,10 @@ json::object Server::answer(ControlMessage& message, ControlConnection& control,
     } else if (*operation == "release") {
         result = release(message.body);
         closes = result.has_value();
+    } else if (*operation == "join") {
+        closes = true;
+        auto joined = serve_joined(message.body, control);
+        return joined ? json::object{} : refusal(joined.error());
     } else if (*operation == "run") {
         closes = true;
         const auto detached = bool_field_or(message.body, "detach", false);
@@ -304,6 +324,41 @@ Result<std::shared_ptr<Job>> Server::start_job(ControlMessage& message) {
     jobs_.push_back(started);
     if (jobs_.size() > kKeptJobs + 1) jobs_.pop_front();
     return started;
+}
+
+// A host process takes part in the running job, and this connection is its life line.
+Result<void> Server::serve_joined(const json::object& request, ControlConnection& control) {
+    DIVISI_TRY_ASSIGN(const std::uint64_t number, uint_field(request, "rank"));
+    DIVISI_TRY_ASSIGN(const std::uint64_t fd, uint_field(request, "fd"));
+    const auto rank = static_cast<std::uint32_t>(std::min<std::uint64_t>(number, kMaxCpus));
+    const auto job = running_job();
+    if (!job || fd > kMaxCpus)
+        return make_error(Errc::kNotFound, "no job is running on it", topology_->config().name,
+                          fmt::format("start one with --host-ranks {}", number));
+    std::mutex sending;
+    auto pieces = job->join(rank, [&](int signo) {
+        const std::lock_guard lock(sending);
+        (void)control.send(json::object{{"event", "signal"}, {"signo", signo}});
+    });
+    DIVISI_TRY_ASSIGN(const std::vector<shm::WindowPiece> window, std::move(pieces));
+    {
+        const std::lock_guard lock(sending);
+        const std::array<int, 1> fds{window.front().fd};
+        (void)control.send(
+            json::object{
+                {"ok", true}, {"job", job->id()}, {"native", shm::native_variable(window, static_cast<int>(fd))}},
+            fds);
+    }
+    // Until it says how it ended; or is gone without a word, as if killed.
+    int code = 128 + SIGKILL;
+    if (const auto last = control.receive(); last && *last) {
+        const auto told = uint_field_or((**last).body, "exit", 0);
+        if (told) code = static_cast<int>(*told & 0xffU);
+    }
+    job->leave(rank, code);
+    job->wait();
+    (void)control.send(json::object{{"event", "exited"}, {"job", job->id()}, {"exit", job->exit_code()}});
+    return {};
 }
 
 void Server::follow_job(const std::shared_ptr<Job>& job, ControlConnection& control, bool detached) {

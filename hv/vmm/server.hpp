@@ -49,6 +49,7 @@ private:
     Result<json::object> kill_job(const json::object& request);
     Result<json::object> release(const json::object& request);
     Result<std::shared_ptr<Job>> start_job(ControlMessage& message);
+    Result<void> serve_joined(const json::object& request, ControlConnection& control);
     void follow_job(const std::shared_ptr<Job>& job, ControlConnection& control, bool detached);
     Result<void> end_running_job(std::string_view when);
     std::shared_ptr<Job> running_job();

@@ -157,7 +157,7 @@ Result<void> Topology::switch_to(Mode mode) {
     return {};
 }
 
-Result<void> Topology::prepare_job(const RankNodes& ranks) {
+Result<void> Topology::prepare_job(const RankNodes& ranks, const std::vector<std::uint32_t>& host_ranks) {
     // A prefix of the present layout needs nothing new; another layout replaces it for good.
     const bool fits = ranks.size() <= memory_->layout.size() &&
                       std::equal(ranks.begin(), ranks.end(), memory_->layout.begin(), [](const auto& a, const auto& b) {
@@ -179,6 +179,7 @@ Result<void> Topology::prepare_job(const RankNodes& ranks) {
         job.rank_nodes.push_back(NodeId{nodes.front()});
         job.own_nodes.push_back(static_cast<std::uint32_t>(nodes.size()));
     }
+    job.host_ranks = host_ranks;
     const std::lock_guard lock(traffic_mutex_);
     job_runs_ = true;
     return fabric_->begin_job(job);

@@ -44,7 +44,12 @@ public:
     Result<void> switch_to(Mode mode);
 
     // Makes memory and tables ready for ranks that lie so, and the node pages that tell them who they are.
-    Result<void> prepare_job(const RankNodes& ranks);
+    // `host_ranks` run outside of it.
+    Result<void> prepare_job(const RankNodes& ranks, const std::vector<std::uint32_t>& host_ranks);
+    // The window of a rank that a host process is to be, by places in one memory file, whose descriptor is lent.
+    [[nodiscard]] std::vector<shm::WindowPiece> host_window(std::uint32_t node) const {
+        return fabric_->window(NodeId{node}, mode_);
+    }
     [[nodiscard]] Ram& ram(std::uint32_t node) const;
     [[nodiscard]] GuestClock& clock() const { return *clock_; }
     [[nodiscard]] PageTables& tables(std::size_t rank) const { return *memory_->tables[rank]; }
