@@ -66,6 +66,7 @@ Result<void> become(const NativeRun& run, const PreparedJob& job, const Fd& repo
     std::vector<std::string> words{program, request_fd, report_fd, "--"};
     words.insert(words.end(), wanted.argv.begin(), wanted.argv.end());
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     ::execv(program.c_str(), argv.data());

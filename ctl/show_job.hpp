@@ -8,6 +8,6 @@
 
 namespace divisi::ctl {
 
-Result<int> show_job(const std::string& job, Format format);
+Result<int> show_job(const std::string& id, Format format);
 
 }  // namespace divisi::ctl

@@ -3,6 +3,7 @@
  * of it. */
 #include "shm/abi/node_page.h"
 
+/* NOLINTNEXTLINE(readability-identifier-naming): what the wrappers ask for. */
 const char divisi_mpi_note[1] __attribute__((visibility("default")));
 
 __asm__(

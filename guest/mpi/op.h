@@ -27,7 +27,7 @@ void dvm_op_release(struct dvm_op* op);
 /* The function of a predefined operation for this representation; NULL: none. */
 dvm_reduce dvm_op_function(unsigned row, unsigned basic);
 /* Whether the two fit, else an error noted. */
-int dvm_op_check(MPI_Op handle, const struct dvm_type* type, struct dvm_op** op);
+int dvm_op_check(MPI_Op handle, const struct dvm_type* type, struct dvm_op** found);
 /* Both fit. The type's items lie as in a user's buffer. */
 void dvm_op_apply(const struct dvm_op* op, const void* in, void* inout, int64_t count, struct dvm_type* type);
 

@@ -158,7 +158,7 @@ int PMPI_Type_create_hindexed_block_c(MPI_Count count, MPI_Count length, const M
 DVM_ALIAS(Type_create_hindexed_block_c);
 
 /* An empty struct has no array of types, and still is one. */
-static const MPI_Datatype no_types[1];
+static const MPI_Datatype kNoTypes[1];
 
 int PMPI_Type_create_struct(int count, const int lengths[], const MPI_Aint displacements[], const MPI_Datatype types[],
                             MPI_Datatype* newtype) {
@@ -166,7 +166,7 @@ int PMPI_Type_create_struct(int count, const int lengths[], const MPI_Aint displ
                                   .count = count,
                                   .length = OWN_LENGTHS,
                                   .displacements = displacements,
-                                  .types = types != NULL ? types : no_types};
+                                  .types = types != NULL ? types : kNoTypes};
     return dvm_type_done(make(blocks, lengths, NULL, newtype), DVM_CALL);
 }
 DVM_ALIAS(Type_create_struct);
@@ -179,7 +179,7 @@ int PMPI_Type_create_struct_c(MPI_Count count, const MPI_Count lengths[], const 
                                   .lengths = lengths,
                                   .length = OWN_LENGTHS,
                                   .displacements = displacements,
-                                  .types = types != NULL ? types : no_types};
+                                  .types = types != NULL ? types : kNoTypes};
     return dvm_type_done(make(blocks, NULL, NULL, newtype), DVM_CALL);
 }
 DVM_ALIAS(Type_create_struct_c);

@@ -148,13 +148,14 @@ SysResult sys_setpriority(Call& /*call*/) {
 }
 // There is never a child to wait for.
 SysResult sys_wait4(Call& call) {
-    constexpr int kKnown = WNOHANG | WUNTRACED | WCONTINUED | __WALL | __WCLONE | __WNOTHREAD;
-    return (call.int_arg(2) & ~kKnown) != 0 ? -EINVAL : -ECHILD;
+    constexpr auto kKnown = static_cast<unsigned>(WNOHANG | WUNTRACED | WCONTINUED) | __WALL | __WCLONE | __WNOTHREAD;
+    return (static_cast<unsigned>(call.int_arg(2)) & ~kKnown) != 0 ? -EINVAL : -ECHILD;
 }
 SysResult sys_waitid(Call& call) {
-    constexpr int kKnown = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WALL | __WCLONE | __WNOTHREAD;
-    const int options = call.int_arg(3);
-    if ((options & ~kKnown) != 0 || (options & (WEXITED | WSTOPPED | WCONTINUED)) == 0) return -EINVAL;
+    constexpr unsigned kChanges = WEXITED | WSTOPPED | WCONTINUED;
+    constexpr unsigned kKnown = kChanges | WNOHANG | WNOWAIT | __WALL | __WCLONE | __WNOTHREAD;
+    const auto options = static_cast<unsigned>(call.int_arg(3));
+    if ((options & ~kKnown) != 0 || (options & kChanges) == 0) return -EINVAL;
     if (call.int_arg(0) < P_ALL || call.int_arg(0) > 3 /* P_PIDFD */) return -EINVAL;
     return call.int_arg(0) == 3 ? -EBADF : -ECHILD;
 }

@@ -75,29 +75,29 @@ std::string cut(std::string text) {
 
 std::unique_ptr<Symbols> Symbols::open(Target& target, int image, std::uint64_t load_base, int vdso,
                                        std::uint64_t vdso_base) {
-    static const Dwfl_Callbacks kCallbacks{::dwfl_build_id_find_elf, find_no_debug_information,
-                                           ::dwfl_offline_section_address, nullptr};
-    static const Dwfl_Thread_Callbacks kThreads{[](Dwfl*, void* self, void** thread) -> pid_t {
-                                                    if (*thread != nullptr) return 0;
-                                                    *thread = self;
-                                                    return kPid;
-                                                },
-                                                [](Dwfl*, pid_t, void* self, void** thread) {
-                                                    *thread = self;
-                                                    return true;
-                                                },
-                                                read_word,
-                                                set_registers,
-                                                nullptr,
-                                                nullptr};
-    Dwfl* dwfl = ::dwfl_begin(&kCallbacks);
+    static const Dwfl_Callbacks callbacks{::dwfl_build_id_find_elf, find_no_debug_information,
+                                          ::dwfl_offline_section_address, nullptr};
+    static const Dwfl_Thread_Callbacks threads{[](Dwfl*, void* self, void** thread) -> pid_t {
+                                                   if (*thread != nullptr) return 0;
+                                                   *thread = self;
+                                                   return kPid;
+                                               },
+                                               [](Dwfl*, pid_t, void* self, void** thread) {
+                                                   *thread = self;
+                                                   return true;
+                                               },
+                                               read_word,
+                                               set_registers,
+                                               nullptr,
+                                               nullptr};
+    Dwfl* dwfl = ::dwfl_begin(&callbacks);
     if (dwfl == nullptr) return nullptr;
     std::unique_ptr<Symbols> symbols(new Symbols(target, dwfl));
     ::dwfl_report_begin(dwfl);
     const bool reported = ::dwfl_report_elf(dwfl, "program", "program", image, load_base, true) != nullptr;
     if (vdso >= 0) ::dwfl_report_elf(dwfl, "vdso", "vdso", vdso, vdso_base, true);
     ::dwfl_report_end(dwfl, nullptr, nullptr);
-    if (!reported || !::dwfl_attach_state(dwfl, nullptr, kPid, &kThreads, symbols.get())) return nullptr;
+    if (!reported || !::dwfl_attach_state(dwfl, nullptr, kPid, &threads, symbols.get())) return nullptr;
     return symbols;
 }
 
