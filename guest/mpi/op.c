@@ -56,7 +56,7 @@ int dvm_op_check(MPI_Op handle, const struct dvm_type* type, struct dvm_op** fou
     if (op == NULL)
         return dvm_fail(MPI_ERR_OP, handle == MPI_OP_NULL ? "the operation is MPI_OP_NULL"
                                                           : "the operation is none: it was freed, or never made");
-    if (!op->predefined || (op->classes >> (unsigned)type->class & 1u) != 0u) return MPI_SUCCESS;
+    if (!op->predefined || ((unsigned)op->classes >> type->class & 1u) != 0u) return MPI_SUCCESS;
     if (type->handle == MPI_CHAR && op->row < DVM_MINLOC) return MPI_SUCCESS;
     if (op->classes == 0) return dvm_fail(MPI_ERR_OP, "%s is for one-sided calls only", op->name);
     if (type->class == DVM_CLASS_NONE)
