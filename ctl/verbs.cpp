@@ -7,10 +7,10 @@ namespace {
 
 using AddVerb = void (*)(CLI::App&, Context&);
 
-constexpr std::array kVerbs{AddVerb{add_carve}, AddVerb{add_ls},     AddVerb{add_show},    AddVerb{add_run},
-                            AddVerb{add_join},  AddVerb{add_switch}, AddVerb{add_release}, AddVerb{add_ps},
-                            AddVerb{add_kill},  AddVerb{add_logs},   AddVerb{add_plan},    AddVerb{add_validate},
-                            AddVerb{add_draw},  AddVerb{add_doctor}, AddVerb{add_daemon}};
+constexpr std::array kVerbs{AddVerb{add_carve},    AddVerb{add_ls},     AddVerb{add_show},    AddVerb{add_run},
+                            AddVerb{add_join},     AddVerb{add_switch}, AddVerb{add_release}, AddVerb{add_ps},
+                            AddVerb{add_top},      AddVerb{add_kill},   AddVerb{add_logs},    AddVerb{add_plan},
+                            AddVerb{add_validate}, AddVerb{add_draw},   AddVerb{add_doctor},  AddVerb{add_daemon}};
 
 }  // namespace
 

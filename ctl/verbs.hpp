@@ -22,6 +22,7 @@ void add_release(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);
 void add_switch(CLI::App& app, Context& context);
+void add_top(CLI::App& app, Context& context);
 void add_validate(CLI::App& app, Context& context);
 
 // All of them, in the order of `divisi --help`. `context` must outlive `app`.
