@@ -180,6 +180,7 @@ void Fabric::write_node_page(const JobSpec& job, std::uint32_t rank, const Shape
     page.peer_bytes = sizeof(divisi_peer);
     layout_.spec().name.copy(static_cast<char*>(page.name), sizeof page.name - 1);
     page.traffic_offset = layout_.window_traffic();
+    page.wait_offset = layout_.window_wait();
     if (layout_.has_bandwidth()) {
         page.routes_offset = layout_.window_map();
         page.wires_offset = layout_.window_wires();
@@ -282,6 +283,13 @@ Traffic Fabric::traffic() const {
     }
     count_on_links(traffic);
     return traffic;
+}
+
+Wait Fabric::wait_of(std::uint32_t rank) const {
+    divisi_wait record{};
+    // SAFETY: the rank writes here what it likes, at any time: copied once, and looked at in the copy.
+    std::memcpy(&record, map_.data() + layout_.wait(rank_nodes_[rank]), sizeof record);
+    return read_wait(record, static_cast<std::uint32_t>(rank_nodes_.size()));
 }
 
 void Fabric::count_on_links(Traffic& traffic) const {

@@ -17,6 +17,7 @@
 #include "base/mapping.hpp"
 #include "base/result.hpp"
 #include "shm/fabric_layout.hpp"
+#include "shm/waits.hpp"
 
 namespace divisi::shm {
 
@@ -78,6 +79,8 @@ public:
     void mark_gone(NodeId node) const;
     // What the ranks of the present job have sent until now. Any thread may call it while a job runs.
     [[nodiscard]] Traffic traffic() const;
+    // What a rank of the present job said last that it waits for. Any thread may call it while a job runs.
+    [[nodiscard]] Wait wait_of(std::uint32_t rank) const;
     // Gives back all pages: every ring is fresh again, nothing of the last job is left. No rank may be running.
     // Errors: errno.
     Result<void> reset();

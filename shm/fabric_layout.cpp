@@ -87,7 +87,7 @@ Result<FabricLayout> FabricLayout::create(FabricSpec spec) {
     const std::vector<Link>& links = layout.spec_.links;
     layout.routes_ = Routes(nodes, links);
     layout.page_bytes_ = divisi_node_page_bytes(nodes);
-    layout.traffic_bytes_ = round_to_pages(nodes * sizeof(divisi_traffic));
+    layout.traffic_bytes_ = round_to_pages(layout.table_bytes() + sizeof(divisi_wait));
     layout.timed_ = std::any_of(links.begin(), links.end(),
                                 [](const Link& link) { return link.latency_ns != 0 || link.bandwidth_bits != 0; });
     if (std::any_of(links.begin(), links.end(), [](const Link& link) { return link.bandwidth_bits != 0; })) {
@@ -129,6 +129,10 @@ void FabricLayout::add_routed_channels() {
 const FabricLayout::End* FabricLayout::end_towards(NodeId node, NodeId peer) const noexcept {
     const std::uint16_t place = by_peer_[node.value][peer.value];
     return place == 0 ? nullptr : &ends_[node.value][place - 1U];
+}
+
+std::uint64_t FabricLayout::table_bytes() const noexcept {
+    return nodes() * sizeof(divisi_traffic);
 }
 
 std::uint64_t FabricLayout::window_wires() const noexcept {

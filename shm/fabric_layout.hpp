@@ -1,8 +1,9 @@
 // What a fabric is made of and where it lies, as pure numbers: in the memory file, and in the window of each node.
 //
-// The file:     node pages | map of the interconnect | times of its wires | tables of traffic | channels | shared
-// region A window:     node page  | map (read-only) | times | own table of traffic | own channels | shared region
+// The file:  node pages | map of the interconnect | times of its wires | tables of traffic | channels | shared region
+// A window:  node page  | map (read-only) | times | own table of traffic | own channels | shared region
 //
+// Behind a node's table of traffic stands what it waits for (divisi_wait).
 // Map and times are there only where links have a bandwidth. Channels that are links come first, with large rings; then
 // those between nodes that share no link and reach each other over a route. Everything begins on a page of its own.
 #pragma once
@@ -71,6 +72,7 @@ public:
     [[nodiscard]] std::uint64_t traffic(NodeId node) const noexcept {
         return times() + times_bytes_ + node.value * traffic_bytes_;
     }
+    [[nodiscard]] std::uint64_t wait(NodeId node) const noexcept { return traffic(node) + table_bytes(); }
     [[nodiscard]] std::uint64_t shared() const noexcept { return shared_; }
     [[nodiscard]] std::uint64_t size_bytes() const noexcept { return shared_ + spec_.shared_bytes; }
 
@@ -80,10 +82,12 @@ public:
     [[nodiscard]] std::uint64_t window_wires() const noexcept;
     [[nodiscard]] std::uint64_t window_times() const noexcept { return page_bytes_ + map_bytes_; }
     [[nodiscard]] std::uint64_t window_traffic() const noexcept { return window_times() + times_bytes_; }
+    [[nodiscard]] std::uint64_t window_wait() const noexcept { return window_traffic() + table_bytes(); }
     [[nodiscard]] std::uint64_t window_bytes(NodeId node, Mode mode) const noexcept;
     [[nodiscard]] std::vector<Range> window(NodeId node, Mode mode) const;
 
 private:
+    [[nodiscard]] std::uint64_t table_bytes() const noexcept;
     void add_channel(NodeId a, NodeId b, std::uint64_t ring_bytes);
     void add_routed_channels();
 

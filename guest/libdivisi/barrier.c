@@ -78,6 +78,7 @@ int divisi_barrier(void) {
         return dvi_fail(DIVISI_ENOLINK, -1);
     if (!dvi_make_tree()) return dvi_fail(DIVISI_ESETUP, -1);
     ++dvi.barriers;
+    dvi.call = __func__;
     if (dvi_tree_is_free() && (dvi.page->flags & DIVISI_ABI_FLAG_OWN_PUS) != 0u) return barrier_by_dissemination();
     return barrier_by_tree();
 }

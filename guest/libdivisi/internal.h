@@ -39,6 +39,10 @@ struct dvi_state {
     struct dvi_tree tree;      /* once it was asked for */
     struct dvi_condition* any; /* room for linked_count conditions */
     const char* setup_sentence;
+    struct divisi_wait* wait; /* where this rank says what it waits for; NULL: nobody asks */
+    const char* call;         /* the last function of ours that might wait */
+    /* Says it better than we can, for a library on top of us; NULL: there is none. */
+    void (*describe)(struct divisi_wait* wait);
 };
 
 extern struct dvi_state dvi;
@@ -62,6 +66,8 @@ struct dvi_condition {
 void dvi_wait(const struct dvi_condition* conditions, uint32_t count);
 /* Returns at `due`, as divisi_time_ns counts. */
 void dvi_wait_until(uint64_t due);
+/* Says what this rank waits for, to people who look at it (tell.c). */
+void dvi_tell(const struct dvi_condition* conditions, uint32_t count);
 /* Wakes whoever sleeps on `word`, which is cleared. */
 void dvi_wake(uint32_t* word);
 

@@ -63,6 +63,7 @@ int divisi_send(int to, uint64_t tag, const void* data, size_t length) {
     int result = DIVISI_OK;
     struct dvi_link* const link = link_for_sending(to, data, length, &result);
     if (link == NULL) return result;
+    dvi.call = __func__;
     if (length <= DIVISI_SLOT_PAYLOAD_BYTES) return send_small(link, tag, data, (uint32_t)length, 1);
     return send_large(link, tag, data, length);
 }
@@ -204,6 +205,7 @@ static int receive(int from, int wait, void* buffer, size_t capacity, struct div
 }
 
 int divisi_recv(int from, void* buffer, size_t capacity, struct divisi_status* status) {
+    dvi.call = __func__;
     return receive(from, 1, buffer, capacity, status);
 }
 
@@ -219,6 +221,7 @@ static int probe(int from, int wait, struct divisi_status* status) {
 }
 
 int divisi_probe(int from, struct divisi_status* status) {
+    dvi.call = __func__;
     return probe(from, 1, status);
 }
 
@@ -228,6 +231,7 @@ int divisi_try_probe(int from, struct divisi_status* status) {
 
 int divisi_discard(int from, struct divisi_status* status) {
     int result = DIVISI_OK;
+    dvi.call = __func__;
     struct dvi_link* const link = find_message(from, 1, &result);
     if (link == NULL) return result;
     tell(link, status);
@@ -249,6 +253,7 @@ static struct dvi_condition space_for(struct dvi_link* link, size_t length) {
 int divisi_wait_any(int from, const struct divisi_sending* sendings, size_t count) {
     int result = DIVISI_OK;
     struct dvi_condition* const conditions = dvi.any;
+    dvi.call = __func__;
     if (dvi.setup != DIVISI_OK) return dvi_fail(DIVISI_ESETUP, -1);
     if (count > dvi.linked_count) return dvi_fail(DIVISI_EINVAL, -1);
     uint32_t waits = 0;

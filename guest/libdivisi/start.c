@@ -126,6 +126,7 @@ __attribute__((constructor(101))) static void start(void) {
     dvi.rank = page->rank;
     dvi.size = page->ranks;
     dvi.spin_ticks = spin_ticks(page);
+    if (page->wait_offset != 0) dvi.wait = (struct divisi_wait*)(void*)(window + page->wait_offset);
     if (!make_links(window, page)) fail_setup("not enough memory for the links");
 }
 

@@ -166,6 +166,7 @@ void dvi_wait_until(uint64_t due) {
 
 void dvi_wait(const struct dvi_condition* conditions, uint32_t count) {
     if (worth_spinning(conditions, count) && spin(conditions, count)) return;
+    if (dvi.wait != NULL) dvi_tell(conditions, count);
     do {
         sleep_once(conditions, count);
     } while (!any_ready(conditions, count) && !any_hopeless(conditions, count));

@@ -77,8 +77,9 @@ void dvm_buffered_done(struct dvm_request* copy) {
 }
 
 static void flush(const struct dvm_pool* pool) {
+    const struct dvm_waited waited = {.request = NULL};
     while (pool->copies != 0)
-        if (!dvm_progress() && pool->copies != 0) dvm_idle();
+        if (!dvm_progress() && pool->copies != 0) dvm_idle(&waited);
 }
 
 int dvm_finish_buffered(void) {
@@ -150,12 +151,14 @@ int PMPI_Buffer_detach_c(void* buffer_addr, MPI_Count* size) {
 DVM_ALIAS(Buffer_detach_c);
 
 int PMPI_Buffer_detach(void* buffer_addr, int* size) {
+    engine.call = DVM_CALL;
     *size = (int)detach(&common, buffer_addr);
     return MPI_SUCCESS;
 }
 DVM_ALIAS(Buffer_detach);
 
 int PMPI_Buffer_flush(void) {
+    engine.call = DVM_CALL;
     flush(&common);
     return MPI_SUCCESS;
 }
@@ -172,6 +175,7 @@ static int done_request(MPI_Request* request, const char* call) {
 }
 
 int PMPI_Buffer_iflush(MPI_Request* request) {
+    engine.call = DVM_CALL;
     flush(&common);
     return done_request(request, DVM_CALL);
 }

@@ -20,6 +20,7 @@ int dvm_refuse_message(const struct dvm_message_arguments* message, bool receive
 /* MPI_SUCCESS, or an error that was raised. Everything that is right costs a few comparisons. */
 static inline int dvm_check_message(const struct dvm_message_arguments* message, bool receives, const char* call) {
     const struct dvm_comm* const comm = dvm_comm_of(message->comm);
+    engine.call = call;
     if (__builtin_expect(
             comm == NULL || message->count < 0 || message->rank >= comm->remote->size || message->tag > DVM_TAG_MAX ||
                 message->tag < (receives ? MPI_ANY_TAG : 0) || (message->tag < 0 && message->tag != MPI_ANY_TAG) ||

@@ -194,9 +194,11 @@ DVM_ALIAS(Comm_free);
 int PMPI_Comm_disconnect(MPI_Comm* comm) {
     struct dvm_comm* const object = dvm_comm_of(*comm);
     if (object == NULL) return no_comm(DVM_CALL);
+    const struct dvm_waited waited = {.comm = object};
+    engine.call = DVM_CALL;
     /* Whatever is under way holds a reference. */
     while (object->object.references > 1)
-        if (!dvm_progress() && object->object.references > 1) dvm_idle();
+        if (!dvm_progress() && object->object.references > 1) dvm_idle(&waited);
     return free_comm(comm, DVM_CALL);
 }
 DVM_ALIAS(Comm_disconnect);

@@ -7,6 +7,7 @@
 
 int dvm_check_comm(MPI_Comm comm, struct dvm_comm** object, const char* call) {
     *object = dvm_comm_of(comm);
+    engine.call = call;
     if (*object != NULL) return MPI_SUCCESS;
     dvm_check_running(call);
     return dvm_error(NULL, MPI_ERR_COMM, call, "the communicator is none (null or freed)");

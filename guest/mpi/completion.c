@@ -62,8 +62,9 @@ int PMPI_Wait(MPI_Request* request, MPI_Status* status) {
         dvm_status_empty(status);
         return MPI_SUCCESS;
     }
+    engine.call = DVM_CALL;
     while (!dvm_done(object))
-        if (!dvm_progress() && !dvm_done(object)) dvm_idle();
+        if (!dvm_progress() && !dvm_done(object)) dvm_idle_for(object);
     return retire_one(request, status, DVM_CALL);
 }
 DVM_ALIAS(Wait);
@@ -85,6 +86,7 @@ DVM_ALIAS(Test);
 /* ---- some ---- */
 
 static int check_all(int count, const MPI_Request* requests, const char* call) {
+    engine.call = call;
     if (count < 0) return dvm_error(NULL, MPI_ERR_COUNT, call, "count %d is negative", count);
     for (int i = 0; i < count; ++i)
         if (!valid(requests[i])) {
@@ -98,19 +100,28 @@ static int check_all(int count, const MPI_Request* requests, const char* call) {
 struct survey {
     int active;
     int done;
-    int first_done; /* MPI_UNDEFINED: none */
+    int first_done;                       /* MPI_UNDEFINED: none */
+    const struct dvm_request* first_open; /* NULL: none */
 };
 
 static struct survey survey(int count, const MPI_Request* requests) {
-    struct survey survey = {0, 0, MPI_UNDEFINED};
+    struct survey survey = {0, 0, MPI_UNDEFINED, NULL};
     for (int i = 0; i < count; ++i) {
         const struct dvm_request* const request = dvm_request_of(requests[i]);
         if (dvm_inactive(request)) continue;
         ++survey.active;
-        if (!dvm_done(request)) continue;
+        if (!dvm_done(request)) {
+            if (survey.first_open == NULL) survey.first_open = request;
+            continue;
+        }
         if (survey.done++ == 0) survey.first_done = i;
     }
     return survey;
+}
+
+static void idle_for(const struct dvm_request* request, int count, const MPI_Request* all) {
+    const struct dvm_waited waited = {.request = request, .all = all, .count = count};
+    dvm_idle(&waited);
 }
 
 /* Looks, and (`wait`) waits until at least one is done, or all are. */
@@ -121,7 +132,7 @@ static struct survey await(int count, const MPI_Request* requests, bool all, boo
         moved = dvm_progress();
         found = survey(count, requests);
         const bool enough = all ? found.done == found.active : found.done != 0;
-        if (wait && !moved && !enough) dvm_idle();
+        if (wait && !moved && !enough) idle_for(found.first_open, count, requests);
         if (!wait) break;
     }
     return found;
@@ -198,7 +209,7 @@ int PMPI_Waitall(int count, MPI_Request array_of_requests[], MPI_Status array_of
     for (int i = 0; i < count; ++i) {
         const struct dvm_request* const request = dvm_request_of(array_of_requests[i]);
         while (!dvm_inactive(request) && !dvm_done(request))
-            if (!dvm_progress() && !dvm_done(request)) dvm_idle();
+            if (!dvm_progress() && !dvm_done(request)) idle_for(request, count, array_of_requests);
     }
     return retire_all(count, array_of_requests, array_of_statuses, DVM_CALL);
 }

@@ -17,6 +17,7 @@ static int allocate(uint32_t size) {
 }
 
 int dvm_engine_start(void) {
+    dvi.describe = dvm_describe;
     if (!allocate(dvm.size)) return dvm_fail(MPI_ERR_NO_MEM, "not enough memory for %u peers", dvm.size);
     for (uint32_t rank = 0; rank < dvm.size; ++rank) {
         engine.peers[rank].rank = rank;
@@ -105,8 +106,9 @@ static uint32_t collect_conditions(void) {
     return count;
 }
 
-void dvm_idle(void) {
+void dvm_idle(const struct dvm_waited* waited) {
     const uint32_t count = collect_conditions();
+    engine.waited = waited;
     if (count != 0) {
         dvi_wait(engine.conditions, count);
     } else if (engine.generalized != 0 || dvm.thread_level >= MPI_THREAD_SERIALIZED) {
@@ -116,6 +118,7 @@ void dvm_idle(void) {
         dvm_abort(1,
                   "deadlock: this rank waits for what only itself could send or receive, and it does nothing but wait");
     }
+    engine.waited = NULL;
 }
 
 /* ---- peers that are lost ---- */

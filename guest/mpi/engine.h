@@ -136,6 +136,17 @@ struct dvm_peer {
     struct dvm_sink sink;
 };
 
+/* What a call waits for, to be told to people (waited.c). */
+struct dvm_waited {
+    const struct dvm_request* request; /* NULL: no one in particular */
+    const struct dvm_comm* comm;       /* without a request: of an operation that all take part in, or of a probe */
+    bool probes;                       /* for a message from `rank` with `tag` */
+    int rank;
+    int tag;
+    const MPI_Request* all; /* of a call that waits for several; of which `request` is one */
+    int count;
+};
+
 struct dvm_engine {
     struct dvm_peer* peers; /* by world rank */
     uint32_t* busy;         /* world ranks of peers with an interest, and some whose interest is over */
@@ -152,6 +163,8 @@ struct dvm_engine {
     struct dvi_condition* conditions;
     unsigned char* staging; /* room for a piece */
     uint32_t staging_bytes;
+    const char* call;                /* the MPI function that was called last, of those that may wait */
+    const struct dvm_waited* waited; /* while it waits */
 };
 
 extern struct dvm_engine engine;
@@ -162,8 +175,14 @@ int dvm_engine_start(void);
 void dvm_engine_stop(void);
 /* Moves what can be moved; whether anything was. */
 bool dvm_progress(void);
-/* Waits until there may be something to move. */
-void dvm_idle(void);
+/* Waits until there may be something to move. `waited`: what for. */
+void dvm_idle(const struct dvm_waited* waited);
+static inline void dvm_idle_for(const struct dvm_request* request) {
+    const struct dvm_waited waited = {.request = request};
+    dvm_idle(&waited);
+}
+/* Tells of engine.waited. */
+void dvm_describe(struct divisi_wait* wait);
 void dvm_interested(struct dvm_peer* peer);
 static inline void dvm_uninterested(struct dvm_peer* peer) {
     --peer->interest;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "engine.h"
 #include "guest/libdivisi/divisi.h"
 #include "internal.h"
 
@@ -91,6 +92,7 @@ void dvm_abort(int code, const char* format, ...) {
 }
 
 void dvm_check_running(const char* call) {
+    engine.call = call;
     if (dvm.phase == DVM_RUNNING) return;
     dvm_abort(1, "%s was called %s", call, dvm.phase == DVM_BEFORE ? "before MPI_Init" : "after MPI_Finalize");
 }

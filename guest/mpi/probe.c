@@ -19,6 +19,8 @@ struct probe {
     uint32_t peer;
     uint64_t envelope;
     uint64_t mask;
+    int rank; /* as the user named it */
+    int tag;
 };
 
 static int check_probe(int source, int tag, MPI_Comm comm, struct probe* probe, const char* call) {
@@ -26,6 +28,8 @@ static int check_probe(int source, int tag, MPI_Comm comm, struct probe* probe, 
     const int error = dvm_check_message(&message, true, call);
     if (error != MPI_SUCCESS) return error;
     probe->comm = dvm_comm_of(comm);
+    probe->rank = source;
+    probe->tag = tag;
     probe->peer = source >= 0 ? dvm_world_rank(probe->comm, source) : DVM_ANY_PEER;
     probe->mask = dvm_envelope_mask(tag);
     probe->envelope = dvm_envelope(probe->comm, DVM_POINT_TO_POINT, tag) & probe->mask;
@@ -57,12 +61,13 @@ static struct dvm_unexpected* find(const struct probe* probe, bool wait, int* er
     struct dvm_unexpected* found = dvm_find_unexpected(probe->peer, probe->envelope, probe->mask);
     *error = MPI_SUCCESS;
     if (found != NULL) return found;
+    const struct dvm_waited waited = {.comm = probe->comm, .probes = true, .rank = probe->rank, .tag = probe->tag};
     watch(probe);
     do {
         const bool moved = dvm_progress();
         found = dvm_find_unexpected(probe->peer, probe->envelope, probe->mask);
         if (found == NULL && hopeless(probe)) *error = dvm_lost_error(&engine.peers[probe->peer]);
-        if (found == NULL && *error == MPI_SUCCESS && wait && !moved) dvm_idle();
+        if (found == NULL && *error == MPI_SUCCESS && wait && !moved) dvm_idle(&waited);
     } while (found == NULL && wait && *error == MPI_SUCCESS);
     unwatch(probe);
     return found;

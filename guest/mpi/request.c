@@ -164,7 +164,7 @@ void dvm_transfer_end(struct dvm_request* request) {
 
 void dvm_await(struct dvm_request* request) {
     while (request->stage != DVM_COMPLETE)
-        if (!dvm_progress() && request->stage != DVM_COMPLETE) dvm_idle();
+        if (!dvm_progress() && request->stage != DVM_COMPLETE) dvm_idle_for(request);
 }
 
 int dvm_isend(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer, MPI_Count count,

@@ -247,9 +247,10 @@ void dvm_restart_schedule(struct dvm_request* request) {
 int dvm_schedule_run(struct dvm_schedule* schedule) {
     int error = schedule->error;
     if (error == MPI_SUCCESS) {
+        const struct dvm_waited waited = {.comm = schedule->comm};
         dvm_schedule_begin(schedule);
         while (schedule->running)
-            if (!dvm_progress() && schedule->running) dvm_idle();
+            if (!dvm_progress() && schedule->running) dvm_idle(&waited);
         error = schedule->error;
     }
     dvm_schedule_free(schedule);

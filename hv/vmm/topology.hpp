@@ -59,6 +59,8 @@ public:
     Result<void> finish_job();
     // What the ranks of the present job have sent to each other, or those of the last one. Any thread.
     [[nodiscard]] shm::Traffic traffic() const;
+    // What a rank of the running job says that it waits for.
+    [[nodiscard]] shm::Wait wait_of(std::uint32_t rank) const { return fabric_->wait_of(rank); }
 
 private:
     // What stands in the nodes' guest-physical memory in one mode.

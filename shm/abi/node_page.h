@@ -36,7 +36,10 @@
  *                 it decides when messages arrive, never what is in them); 0 where links have no bandwidth
  *   0xc8     8    queue_ns: the longest time for which a wire can be taken already; 0 where links have no bandwidth
  *   0xd0     4    wires: directions of links; wire 2 k leads from the lower end of link k to the higher, 2 k + 1 back
- *   0xd4    44    zero
+ *   0xd4     4    zero
+ *   0xd8     8    wait_offset: divisi_wait, in which this rank says what it waits for before it sleeps (read-write, its
+ *                 own); 0: nobody asks
+ *   0xe0    32    zero
  *   0x100         peers[ranks]
  *
  * An entry of the table, indexed by rank:
@@ -111,6 +114,36 @@ struct divisi_traffic {
     uint64_t bytes;
 };
 
+/* What a rank waits for, in its own words, from before it sleeps; for people who look, or are told that nobody can go
+ * on. Nothing depends on it.
+ *
+ *   0x00     4    kind: DIVISI_WAIT_*
+ *   0x04     4    peer: the rank that is waited for, as the call counts ranks; DIVISI_NO_RANK: any
+ *   0x08     4    job_peer: the same, as the job counts them; DIVISI_NO_RANK: any, or not known
+ *   0x0c     4    tag; DIVISI_WAIT_ANY_TAG, DIVISI_WAIT_NO_TAG
+ *   0x10     4    others: for how many more messages the same call waits
+ *   0x14     4    zero
+ *   0x18    40    call: the function's name, ended by zero
+ *   0x40    64    communicator: its name, ended by zero; "": there is none
+ */
+#define DIVISI_WAIT_NOTHING 0u
+#define DIVISI_WAIT_MESSAGE 1u  /* a message from the peer */
+#define DIVISI_WAIT_RECEIVER 2u /* that the peer receives */
+#define DIVISI_WAIT_ALL 3u      /* an operation that all take part in; the peer's part is missing */
+#define DIVISI_WAIT_ANY_TAG (-1)
+#define DIVISI_WAIT_NO_TAG (-2)
+
+struct divisi_wait {
+    uint32_t kind;
+    uint32_t peer;
+    uint32_t job_peer;
+    int32_t tag;
+    uint32_t others;
+    uint32_t zero;
+    char call[40];
+    char communicator[64];
+};
+
 /* A direction of a link, as the model of the interconnect has it. */
 struct divisi_wire {
     uint32_t to; /* the node it leads to */
@@ -148,11 +181,17 @@ struct divisi_node_page {
     uint64_t busy_offset;
     uint64_t queue_ns;
     uint32_t wires;
-    unsigned char zero[44];
+    uint32_t zero;
+    uint64_t wait_offset;
+    unsigned char rest[32];
 };
 
 DIVISI_ABI_ASSERT(sizeof(struct divisi_traffic) == 0x10);
 DIVISI_ABI_ASSERT(sizeof(struct divisi_wire) == 0x18);
+DIVISI_ABI_ASSERT(sizeof(struct divisi_wait) == 0x80);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_wait, tag) == 0x0c);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_wait, call) == 0x18);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_wait, communicator) == 0x40);
 DIVISI_ABI_ASSERT(sizeof(struct divisi_peer) == 0x30);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_peer, ring_bytes) == 0x20);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_peer, latency_ns) == 0x28);
@@ -173,6 +212,7 @@ DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, name) == 0x68);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, traffic_offset) == 0xa8);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, queue_ns) == 0xc8);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, wires) == 0xd0);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, wait_offset) == 0xd8);
 
 /* The size of a node page that can name `ranks` ranks: whole pages. */
 static inline uint32_t divisi_node_page_bytes(uint32_t ranks) {
