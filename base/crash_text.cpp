@@ -84,4 +84,23 @@ std::vector<std::string> crash_details(const json::object& fault) {
     return lines;
 }
 
+std::vector<std::string> deadlock_lines(const json::object& deadlock) {
+    // Of very many ranks the first ones show it.
+    constexpr std::size_t kMost = 64;
+    std::vector<std::string> lines{"deadlock: every rank waits, and none can go on"};
+    const auto ranks = array_field(deadlock, "ranks");
+    if (!ranks) return lines;
+    for (const json::value& item : **ranks) {
+        if (!item.is_object()) continue;
+        if (lines.size() > kMost) {
+            lines.push_back(fmt::format("  … and {} more ranks", (*ranks)->size() - kMost));
+            break;
+        }
+        const json::object& rank = item.get_object();
+        lines.push_back(
+            fmt::format("  rank {} (node {}) {}", number(rank, "rank"), number(rank, "node"), text(rank, "text")));
+    }
+    return lines;
+}
+
 }  // namespace divisi

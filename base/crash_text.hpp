@@ -1,4 +1,4 @@
-// What is told to people of a fault that ended a program, from its record in a job's report (docs/vmm-protocol.md).
+// What is told to people of what ended a program, from its record in a job's report (docs/vmm-protocol.md).
 // One text for all who tell it: divisi, to whom waits for the job; divisi-vmm, into a detached job's log.
 #pragma once
 
@@ -20,5 +20,8 @@ std::string crash_headline(const json::object& fault);
 std::vector<std::string> backtrace_lines(const json::object& with_backtrace);
 // The backtrace, the registers, four to a line, and what became of the core file.
 std::vector<std::string> crash_details(const json::object& fault);
+
+// What is told of a deadlock, from its record in a report: that there is one, and a line a rank.
+std::vector<std::string> deadlock_lines(const json::object& deadlock);
 
 }  // namespace divisi

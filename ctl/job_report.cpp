@@ -37,6 +37,18 @@ std::string ranges(const std::vector<std::uint64_t>& sorted) {
     return text;
 }
 
+// Whether the job was ended by one. Where it was only told, that was done at once.
+bool explain_deadlock(const json::object& report, std::vector<std::string>& lines) {
+    const auto deadlock = object_field(report, "deadlock");
+    if (!deadlock) return false;
+    const auto ended = bool_field_or(**deadlock, "ended", false);
+    if (!ended || !*ended) return false;
+    std::string text;
+    for (const std::string& line : deadlock_lines(**deadlock)) text += text.empty() ? line : "\n" + line;
+    lines.push_back(std::move(text));
+    return true;
+}
+
 // Ranks that failed without a fault, by how: a line for each way, not one for each rank.
 void explain_ranks(const json::object& report, std::vector<std::string>& lines) {
     const auto ranks = objects_of(report, "ranks");
@@ -71,7 +83,8 @@ void explain_calls(const json::object& report, std::vector<std::string>& lines) 
 std::vector<std::string> explain(const json::object& report, int exit_code) {
     std::vector<std::string> lines;
     explain_faults(report, lines);
-    explain_ranks(report, lines);
+    // What it did to the ranks is no news then.
+    if (!explain_deadlock(report, lines)) explain_ranks(report, lines);
     if (exit_code != 0) explain_calls(report, lines);
     return lines;
 }

@@ -1,8 +1,9 @@
 // divisi run: run a program over a topology.
 //
 // A topology that is there is reached over its own socket: the daemon has no part in it, and need not run.
-// Exit codes: the program's own (the worst rank's, 128 + signal included); 125 for failures of `run` itself, 126 for a
-// program that cannot be executed, 127 for one that is not found; 128 + signal when interrupted before the start.
+// Exit codes: the program's own (the worst rank's, 128 + signal included); 123 for a deadlock; 125 for failures of
+// `run` itself, 126 for a program that cannot be executed, 127 for one that is not found; 128 + signal when interrupted
+// before the start.
 #include <fcntl.h>
 #include <fmt/format.h>
 
@@ -39,6 +40,7 @@ struct RunOptions {
     bool detach = false;
     bool native = false;
     bool core = false;
+    std::string deadlock = "end";
     std::string report;
     // With --policy there is no topology to name, and with --native need not be one.
     [[nodiscard]] bool names_topology() const { return policy.empty() && !nameless; }
@@ -95,6 +97,7 @@ Result<Prepared> prepare(const RunOptions& options) {
     prepared.job.request.threads = options.threads;
     prepared.job.request.label = options.label;
     prepared.job.request.core = options.core;
+    prepared.job.request.deadlock = options.deadlock;
     prepared.job.request.host_ranks = options.host_ranks;
     if (!options.report.empty()) {
         DIVISI_TRY_ASSIGN(prepared.report, open_file(options.report, O_WRONLY | O_CREAT | O_TRUNC, 0666));
@@ -231,6 +234,10 @@ void add_run(CLI::App& app, Context& context) {
     verb->add_flag("--native", options->native,
                    "Run the ranks as host processes, without nodes: with the shape of NAME or of --policy, or of -n K");
     verb->add_flag("--core", options->core, "Write core.JOB.RANK here for each rank that crashes, for gdb");
+    verb->add_option("--on-deadlock", options->deadlock, "When all ranks wait for each other: end, report or ignore")
+        ->check(CLI::IsMember({"end", "report", "ignore"}))
+        ->type_name("WHAT")
+        ->capture_default_str();
     verb->add_option("--report", options->report, "Write the job's report (JSON) to this file")->type_name("FILE");
     // Before parsing: a malformed command line is a failure of `run` itself, too.
     verb->preparse_callback([&context](std::size_t) { context.own_failure_exit = kOwnFailure; });

@@ -33,6 +33,14 @@ std::string faults_text(const json::object& report) {
     return text;
 }
 
+std::string deadlock_text(const json::object& holder) {
+    const auto deadlock = object_field(holder, "deadlock");
+    std::string text;
+    if (!deadlock) return text;
+    for (const std::string& line : deadlock_lines(**deadlock)) text += text.empty() ? "\n" + line + "\n" : line + "\n";
+    return text;
+}
+
 std::string unserved_text(const json::object& holder) {
     const auto calls = objects_of(holder, "unserved");
     if (calls.empty()) return {};
@@ -55,9 +63,10 @@ Result<int> show_job(const std::string& id, Format format) {
     text += fmt::format("\nprocessor time {}, exits {}\n", format_duration(time_of(job, "cpu_time_ns")),
                         text_of(job, "exits"));
     if (const auto report = object_field(job, "report")) {
-        text += "\n" + ranks_table(**report) + unserved_text(**report) + faults_text(**report);
+        text +=
+            "\n" + ranks_table(**report) + unserved_text(**report) + deadlock_text(**report) + faults_text(**report);
     } else {
-        text += unserved_text(job);
+        text += unserved_text(job) + deadlock_text(job);
     }
     DIVISI_TRY(print(text));
     return 0;

@@ -12,6 +12,8 @@ namespace {
 std::string activity(const json::object& thread) {
     std::string text = text_of(thread, "state");
     if (const std::string call = text_of(thread, "call"); call != "-") text += " in " + call;
+    // In its own words: better than an address.
+    if (const std::string waits = text_of(thread, "waits"); waits != "-") return waits;
     if (const std::string futex = text_of(thread, "futex"); futex != "-") text += " " + futex;
     return text;
 }

@@ -197,6 +197,14 @@ std::vector<FutexTable::Word> FutexTable::waited_words(const std::function<bool(
     return words;
 }
 
+std::map<const Thread*, FutexTable::Sleeper> FutexTable::sleepers() {
+    const std::lock_guard lock(mutex_);
+    std::map<const Thread*, Sleeper> sleepers;
+    for (const auto& [thread, wait] : waits_)
+        if (!wait.timer) sleepers.emplace(thread, Sleeper{wait.ticket, wait.keys.front().window});
+    return sleepers;
+}
+
 void FutexTable::forget(const Program& program) {
     const std::lock_guard lock(mutex_);
     for (auto queue = queues_.begin(); queue != queues_.end();) {

@@ -72,6 +72,13 @@ public:
     [[nodiscard]] bool windows_shared() const { return shared_.load(); }
     // The words waited on of those that `concerns` accepts.
     std::vector<Word> waited_words(const std::function<bool(const Key&)>& concerns);
+    // The threads that wait with no end set by time, as they are at one moment. A ticket is of one wait, and never used
+    // again by its thread.
+    struct Sleeper {
+        std::uint64_t ticket = 0;
+        bool window = false;  // on words of a window
+    };
+    std::map<const Thread*, Sleeper> sleepers();
     // Forgets all threads of a program that is over, without waking them.
     void forget(const Program& program);
 

@@ -110,11 +110,15 @@ public:
     FileTable& files() { return files_; }
     Scheduler& scheduler() { return scheduler_; }
     SignalState& signals() { return signals_; }
+    [[nodiscard]] const SignalState& signals() const { return signals_; }
+    [[nodiscard]] const Scheduler& scheduler() const { return scheduler_; }
     Sleepers& sleepers() { return sleepers_; }
     CpuTimes& cpu_times() { return cpu_times_; }
     // setitimer's: ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF.
     IntervalTimer& interval_timer(std::size_t which) { return interval_timers_.at(which); }
     ProgramTimers& timers() { return program_timers_; }
+    // Whether a timer of the program's own will send it a signal.
+    [[nodiscard]] bool timers_armed() const;
     Services& services() { return services_; }
     [[nodiscard]] const Services& services() const { return services_; }
     [[nodiscard]] const ProgramSpec& spec() const { return spec_; }

@@ -1,4 +1,6 @@
 // A program's threads, looked at from outside while they run.
+#include <algorithm>
+
 #include "base/printable.hpp"
 #include "hv/program.hpp"
 
@@ -9,6 +11,12 @@ std::vector<std::shared_ptr<const Thread>> Program::threads() const {
     std::vector<std::shared_ptr<const Thread>> result;
     for (const auto& [tid, thread] : threads_) result.push_back(thread);
     return result;
+}
+
+bool Program::timers_armed() const {
+    return program_timers_.any_armed() ||
+           std::any_of(interval_timers_.begin(), interval_timers_.end(),
+                       [](const IntervalTimer& timer) { return timer.get().left.count() != 0; });
 }
 
 // Its registers are where the scheduler has them, or what its node has laid down.

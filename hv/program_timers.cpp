@@ -1,7 +1,9 @@
 #include "hv/program_timers.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <vector>
 
 namespace divisi::hv {
 
@@ -63,6 +65,16 @@ std::optional<IntervalTimer::Setting> ProgramTimers::get(int id) const {
     const Entry entry = find(id);
     if (!entry.timer) return std::nullopt;
     return entry.timer->get();
+}
+
+bool ProgramTimers::any_armed() const {
+    std::vector<std::shared_ptr<IntervalTimer>> timers;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [id, entry] : entries_) timers.push_back(entry.timer);
+    }
+    // Not under the lock: an expiry under way, which is waited for, may need it.
+    return std::any_of(timers.begin(), timers.end(), [](const auto& timer) { return timer->get().left.count() != 0; });
 }
 
 std::optional<int> ProgramTimers::overrun(int id) const {

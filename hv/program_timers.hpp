@@ -33,6 +33,7 @@ public:
     // Nothing where there is no such timer.
     std::optional<IntervalTimer::Setting> set(int id, const IntervalTimer::Setting& setting, bool absolute);
     std::optional<IntervalTimer::Setting> get(int id) const;
+    [[nodiscard]] bool any_armed() const;
     // How many expiries the last signal stood for, beyond its own.
     std::optional<int> overrun(int id) const;
 

@@ -268,6 +268,11 @@ bool Scheduler::closed() const {
     return closed_;
 }
 
+bool Scheduler::parked(const Thread& thread) const {
+    const std::lock_guard lock(mutex_);
+    return thread.sched.state == State::kBlocked;
+}
+
 bool Scheduler::idle(unsigned cpu) const {
     const std::lock_guard lock(mutex_);
     return nodes_[cpu].running == nullptr;

@@ -69,6 +69,8 @@ public:
     // Nothing runs any more: every `acquire` returns null.
     void close();
     [[nodiscard]] bool closed() const;
+    // Whether it waits, and whoever ran it has put it aside.
+    [[nodiscard]] bool parked(const Thread& thread) const;
     // Whether every thread waits (and so none can wake another).
     [[nodiscard]] bool idle(unsigned cpu) const;
 

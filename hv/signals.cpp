@@ -148,6 +148,17 @@ SignalAction SignalState::action(int signo) const {
     return actions_.at(static_cast<std::size_t>(signo));
 }
 
+bool SignalState::listens() const {
+    constexpr int kLibraryFirst = 32;
+    constexpr int kLibraryLast = 33;
+    const std::lock_guard lock(mutex_);
+    for (int signo = 1; signo <= kSignalCount; ++signo) {
+        const bool own = tells_of_failure(signo) || (signo >= kLibraryFirst && signo <= kLibraryLast);
+        if (!own && actions_[static_cast<std::size_t>(signo)].handler > 1) return true;
+    }
+    return false;
+}
+
 SignalAction SignalState::set_action(int signo, const SignalAction& action) {
     const std::lock_guard lock(mutex_);
     return std::exchange(actions_.at(static_cast<std::size_t>(signo)), action);

@@ -75,6 +75,9 @@ public:
 
     enum class Default : std::uint8_t { kTerminate, kIgnore, kStop };
     static Default default_action(int signo);
+    // Whether a handler waits for a signal that somebody outside of the program would send: none that tells of a
+    // failure, and none of the two that C libraries keep for themselves.
+    [[nodiscard]] bool listens() const;
     // Whether a death by it asks for an explanation: those for which Linux writes a core.
     static bool tells_of_failure(int signo);
 

@@ -141,6 +141,7 @@ json::object to_json(const JobRequest& request) {
     put(body, "threads", request.threads);
     put(body, "label", request.label);
     put(body, "core", request.core);
+    if (request.deadlock != "end") put(body, "deadlock", request.deadlock);
     return body;
 }
 
@@ -182,7 +183,8 @@ Result<SwitchRequest> parse_switch_request(const json::object& body) {
 }
 
 Result<JobRequest> parse_job_request(const json::object& body) {
-    DIVISI_TRY(only_fields(body, {"argv", "path", "cwd", "env", "nodes", "ranks", "threads", "label", "core"}));
+    DIVISI_TRY(
+        only_fields(body, {"argv", "path", "cwd", "env", "nodes", "ranks", "threads", "label", "core", "deadlock"}));
     JobRequest request;
     DIVISI_TRY_ASSIGN(request.argv, texts(body, "argv"));
     if (request.argv.empty()) return make_error(Errc::kUsage, "field 'argv' is empty: which program?");
@@ -198,6 +200,9 @@ Result<JobRequest> parse_job_request(const json::object& body) {
     DIVISI_TRY_ASSIGN(request.threads, count(body, "threads"));
     DIVISI_TRY_ASSIGN(request.label, flag(body, "label"));
     DIVISI_TRY_ASSIGN(request.core, flag(body, "core"));
+    DIVISI_TRY_ASSIGN(request.deadlock, text_or(body, "deadlock", "end"));
+    if (request.deadlock != "end" && request.deadlock != "report" && request.deadlock != "ignore")
+        return make_error(Errc::kUsage, "field 'deadlock' must be end, report or ignore");
     return request;
 }
 

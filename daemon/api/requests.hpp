@@ -39,6 +39,7 @@ struct JobRequest {
     std::vector<std::uint64_t> host_ranks;  // left to host processes that join
     bool label = false;
     bool core = false;
+    std::string deadlock = "end";  // end | report | ignore
 };
 
 json::object to_json(const CarveRequest& request);

@@ -27,6 +27,7 @@ json::object run_message(const JobRequest& job, bool detach) {
     message["threads"] = job.threads;
     message["label"] = job.label;
     message["core"] = job.core;
+    message["deadlock"] = job.deadlock;
     if (!job.host_ranks.empty()) message["host_ranks"] = json::array(job.host_ranks.begin(), job.host_ranks.end());
     message["detach"] = detach;
     // In the foreground the client tells them, from the report; in the background only the log is left to say so.

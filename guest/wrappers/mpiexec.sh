@@ -8,6 +8,7 @@
 #   --policy FILE      over one made by this policy for the run
 #   --memory SIZE      memory of a node where none is named; also DIVISI_NODE_MEMORY (default: 256MiB)
 #   --mode, --backend  as for divisi run
+#   --on-deadlock WHAT end (default), report or ignore, when all ranks wait for each other
 #   -l, --label        each line of output begins with its rank
 #
 # Where neither a topology nor a policy is named, one is made for the run: K fully linked nodes over all cores. What other MPIs'
@@ -30,11 +31,11 @@ while [ ! -x "$root/bin/divisi" ]; do
 done
 divisi=$root/bin/divisi
 
-ranks='' topology=${DIVISI_TOPOLOGY:-} policy='' memory=${DIVISI_NODE_MEMORY:-256MiB} mode='' backend=${DIVISI_BACKEND:-} label=''
+ranks='' topology=${DIVISI_TOPOLOGY:-} policy='' memory=${DIVISI_NODE_MEMORY:-256MiB} mode='' backend=${DIVISI_BACKEND:-} label='' deadlock=''
 
 while [ $# -gt 0 ]; do
     case $1 in
-        -n | -np | --np | --n | -c | --topology | --policy | --memory | --mode | --backend | --bind-to | --map-by | -bind-to | \
+        -n | -np | --np | --n | -c | --topology | --policy | --memory | --mode | --backend | --on-deadlock | --bind-to | --map-by | -bind-to | \
             -map-by | --mca | -x | -env | -genv | -wdir | --wdir | -ppn | -timeout | --timeout | --hostfile | -hostfile | -f | --host | -host)
             [ $# -gt 1 ] || fail "$1 needs a value"
             ;;
@@ -47,6 +48,7 @@ while [ $# -gt 0 ]; do
         --memory) memory=$2 && shift ;;
         --mode) mode=$2 && shift ;;
         --backend) backend=$2 && shift ;;
+        --on-deadlock) deadlock=$2 && shift ;;
         -l | --label) label=--label ;;
         -wdir | --wdir)
             cd "$2"
@@ -89,6 +91,7 @@ esac
 
 run() {
     [ -z "$mode" ] || set -- --mode "$mode" "$@"
+    [ -z "$deadlock" ] || set -- --on-deadlock "$deadlock" "$@"
     [ -z "$backend" ] || set -- --backend "$backend" "$@"
     # shellcheck disable=SC2086  # one word or none
     "$divisi" run $label ${ranks:+-n $ranks} "$@"

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <latch>
 
 #include "base/mode.hpp"
 #include "hv/syscalls/call.hpp"
@@ -211,7 +212,7 @@ void Job::expect_ranks() {
         count += rank->running;
         if (!rank->on_host) ++programs_left_;
     }
-    left_ = std::make_unique<std::latch>(static_cast<std::ptrdiff_t>(count));
+    left_ = std::make_unique<Countdown>(count);
     std::vector<SharedRange> ranges;
     for (const auto& rank : ranks_) {
         if (!rank->on_host) continue;
@@ -241,6 +242,7 @@ void Job::run() {
             });
         }
     }
+    watch_for_deadlock();
     left_->wait();
     outside_wakes_.reset();
     tear_down();
@@ -266,6 +268,7 @@ void Job::rank_over(std::size_t index) {
     look_into(index);
     topology_.rank_ended(rank.nodes.front());
     services_.futexes.wake_windows();
+    rank.told.store(true, std::memory_order_release);
 }
 
 Result<std::vector<shm::WindowPiece>> Job::join(std::uint32_t rank, std::function<void(int)> pass_on) {
@@ -297,6 +300,7 @@ void Job::host_rank_over(Rank& rank, int code) {
     rank.outcome.signo = code > 128 && code <= 128 + kSignalCount ? code - 128 : 0;
     topology_.rank_ended(rank.nodes.front());
     services_.futexes.wake_windows();
+    rank.told.store(true, std::memory_order_release);
     left_->count_down();
 }
 
@@ -364,6 +368,9 @@ void Job::make_report() {
     report_ = {{"ranks", std::move(ranks)},           {"elapsed_ns", elapsed_.count()},
                {"backend", topology_.backend_name()}, {"backend_reason", topology_.backend_reason()},
                {"unserved", to_json(unserved())},     {"faults", std::move(faults)}};
+    if (!deadlock_) return;
+    report_["deadlock"] = *deadlock_;
+    if (request_.on_deadlock == OnDeadlock::kEnd) exit_code_ = kDeadlockExit;
 }
 
 void Job::signal(int signo) {
@@ -444,6 +451,7 @@ json::object Job::describe() const {
                         {"exits", used.exits},
                         {"cpu_time_ns", used.cpu_time.count()}};
     if (!over) object["unserved"] = to_json(unserved());
+    if (!over && deadlock_) object["deadlock"] = *deadlock_;
     if (over) {
         object["exit"] = exit_code_;
         object["report"] = report_;

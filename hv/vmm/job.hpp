@@ -9,10 +9,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
-#include <latch>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,10 +21,17 @@
 #include "base/json.hpp"
 #include "hv/outside_wakes.hpp"
 #include "hv/program.hpp"
+#include "hv/vmm/countdown.hpp"
 #include "hv/vmm/output.hpp"
 #include "hv/vmm/topology.hpp"
 
 namespace divisi::hv::vmm {
+
+// The code of a job that was ended since its ranks waited for each other for ever.
+inline constexpr int kDeadlockExit = 123;
+
+// What is done about such a job.
+enum class OnDeadlock : std::uint8_t { kEnd, kReport, kIgnore };
 
 struct JobRequest {
     std::vector<std::string> argv;
@@ -36,6 +43,7 @@ struct JobRequest {
     bool label = false;
     bool tell_faults = false;
     bool core = false;  // write a core file of each rank that crashes, into the working folder
+    OnDeadlock on_deadlock = OnDeadlock::kEnd;
     std::uint64_t client_pid = 0;
     Fd standard_input, standard_output, standard_error, image, working_folder;
 };
@@ -88,6 +96,7 @@ private:
         Result<void> created;
         Result<void> ran;
         std::atomic<std::size_t> running{0};
+        std::atomic<bool> told{false};  // it has ended, and those that slept for it have been woken
         Outcome outcome;
         Usage before;  // what its nodes had done when it started
         Usage used;
@@ -105,6 +114,11 @@ private:
     ProgramSpec program_spec(std::size_t index);
     void expect_ranks();
     void run();
+    // job_deadlock.cpp
+    void watch_for_deadlock();
+    [[nodiscard]] bool deadlocked() const;
+    [[nodiscard]] json::array describe_waits() const;
+    void tell_deadlock() const;
     void rank_over(std::size_t index);
     void host_rank_over(Rank& rank, int code);
     // When all others have ended, nobody needs the host processes any more that have not come.
@@ -129,7 +143,7 @@ private:
     std::shared_ptr<SharedOutput> output_, error_;
     std::vector<std::unique_ptr<Rank>> ranks_;
     std::uint32_t threads_ = 1;
-    std::unique_ptr<std::latch> left_;
+    std::unique_ptr<Countdown> left_;
     std::atomic<std::size_t> programs_left_{0};
     std::unique_ptr<OutsideWakes> outside_wakes_;
     std::chrono::system_clock::time_point started_at_;
@@ -138,7 +152,8 @@ private:
     std::atomic<bool> ended_{false};
     int exit_code_ = 0;
     json::object report_;
-    mutable std::mutex mutex_;  // guards programs' existence against signals and questions
+    std::optional<json::object> deadlock_;  // under the lock
+    mutable std::mutex mutex_;              // guards programs' existence against signals and questions
     std::condition_variable end_;
     std::function<void()> on_end_;
     std::thread thread_;

@@ -38,6 +38,15 @@ json::object to_json(const ThreadSnapshot& seen) {
     return object;
 }
 
+// Messages and barriers belong to one thread of a rank at a time; so the rank's word is about this one.
+bool waits_on_window(const ThreadSnapshot& seen, const Program& program, FutexTable& futexes) {
+    if (seen.state != ThreadSnapshot::State::kWaiting) return false;
+    const auto thread = program.find_thread(program.pid() + seen.thread);
+    const auto sleepers = futexes.sleepers();
+    const auto found = sleepers.find(thread.get());
+    return found != sleepers.end() && found->second.window;
+}
+
 }  // namespace
 
 Result<std::string> Job::write_core_file(std::size_t index, const FaultReport& fault) const {
@@ -88,6 +97,8 @@ json::array Job::threads(bool with_backtraces) const {
         for (const ThreadSnapshot& seen : program->snapshot(kThreadPatience)) {
             json::object thread = to_json(seen);
             thread["rank"] = index;
+            if (waits_on_window(seen, *program, services_.futexes))
+                thread["waits"] = to_string(topology_.wait_of(static_cast<std::uint32_t>(index)));
             if (seen.has_registers) {
                 const Backtrace frames = inspector.backtrace(seen.registers, with_backtraces ? kUnwindFrames : 1);
                 thread["symbol"] = frames.front().symbol;
