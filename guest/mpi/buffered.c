@@ -65,6 +65,8 @@ void dvm_start_buffered(struct dvm_request* request) {
     }
     pool->used += cost(copy);
     ++pool->copies;
+    request->copy = copy;
+    copy->target = request;
     dvm_start(copy);
     dvm_complete(request, MPI_SUCCESS);
 }
@@ -73,6 +75,10 @@ void dvm_buffered_done(struct dvm_request* copy) {
     struct dvm_pool* const pool = copy->pool;
     pool->used -= cost(copy);
     --pool->copies;
+    if (copy->target != NULL) {
+        copy->target->position = copy->position;
+        copy->target->copy = NULL;
+    }
     dvm_request_delete(copy);
 }
 

@@ -23,6 +23,7 @@ int dvm_retire(MPI_Request* handle, MPI_Status* status) {
     int error = dvm_look(request, status);
     if (request->persistent) {
         request->stage = DVM_IDLE;
+        if (request->type == DVM_SEND) dvm_forget_send(request);
         return error;
     }
     if (request->type == DVM_GENERALIZED) {

@@ -148,7 +148,7 @@ static void fail_transfers(struct dvm_peer* peer) {
         struct dvm_request* const request = engine.transfers[i];
         if (request == NULL || request->partner != peer->rank) continue;
         dvm_transfer_end(request);
-        if (request->stage == DVM_OFFERED || request->stage == DVM_ARRIVING) {
+        if (request->stage == DVM_OFFERED || request->stage == DVM_ARRIVING || request->stage == DVM_ASKED) {
             dvm_uninterested(peer);
             dvm_complete(request, dvm_lost_error(peer));
         }

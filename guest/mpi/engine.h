@@ -11,6 +11,9 @@
  * receiver. Larger and synchronous ones *offer* themselves; the receiver *accepts* when a receive matches, and the data
  * goes straight into the user's buffer. Offers and acceptances name requests by numbers of `engine.transfers`.
  *
+ * A send that is cancelled after it went out is *withdrawn* by a message that names its slot; the answer says whether the
+ * receiver still had it, unmatched. That takes a receiver which looks at the link.
+ *
  * A link is read while something is expected over it; what is not expected stays in the ring, which holds the sender
  * back: a rank that floods another fills its ring, not the other's memory.
  *
@@ -35,6 +38,8 @@ enum dvm_message_kind {
     DVM_OFFER = 1,  /* struct dvm_offer */
     DVM_ACCEPT = 2, /* struct dvm_acceptance */
     DVM_DATA = 3,   /* data; the rest of the envelope is the receiver's transfer */
+    DVM_WITHDRAW = 4,  /* struct dvm_withdrawal */
+    DVM_WITHDRAWN = 5, /* struct dvm_withdrawal_answer */
 };
 
 struct dvm_offer {
@@ -47,9 +52,19 @@ struct dvm_acceptance {
     uint64_t receiver;
 };
 
-enum dvm_request_type { DVM_SEND, DVM_RECEIVE, DVM_SCHEDULED, DVM_GENERALIZED };
+struct dvm_withdrawal {
+    uint64_t position; /* of the message's first slot, among all of the channel */
+    uint64_t sender;   /* transfer */
+};
 
-/* Where a request stands. Those between QUEUED and ACCEPTING are in the peer's `outgoing`. */
+struct dvm_withdrawal_answer {
+    uint64_t sender;
+    uint64_t withdrawn; /* 1: the receiver has forgotten the message; 0: it is, or will be, received */
+};
+
+enum dvm_request_type { DVM_SEND, DVM_RECEIVE, DVM_SCHEDULED, DVM_GENERALIZED, DVM_WITHDRAWAL };
+
+/* Where a request stands. Those between EAGER_OUT and ANSWERING are in the peer's `outgoing`. */
 enum dvm_stage {
     DVM_IDLE,      /* not started, or persistent and waiting to be */
     DVM_POSTED,    /* a receive that waits to be matched */
@@ -58,6 +73,9 @@ enum dvm_stage {
     DVM_OFFERING,  /* a send whose offer is to go out */
     DVM_DATA_OUT,  /* a send that was accepted */
     DVM_ACCEPTING, /* a receive whose acceptance is to go out */
+    DVM_ASKING,    /* a withdrawal that is to go out */
+    DVM_ANSWERING, /* the answer to one that is to go out */
+    DVM_ASKED,     /* a withdrawal that waits for its answer */
     DVM_OFFERED,   /* a send that waits for its acceptance */
     DVM_ARRIVING,  /* a matched receive whose data is due */
     DVM_COMPLETE,
@@ -94,12 +112,16 @@ struct dvm_request {
     int error;
     uint64_t received;             /* length of the message */
     struct dvm_schedule* schedule; /* whose step it is, or (DVM_SCHEDULED) whose request */
-    struct dvm_request* companion; /* of MPI_Isendrecv: the send */
+    struct dvm_request* companion; /* of MPI_Isendrecv: the send; of a send that is being cancelled: the withdrawal */
+    struct dvm_request* target;    /* of a withdrawal or a buffered send's copy: the send; NULL: it is gone */
+    struct dvm_request* copy;      /* of a buffered send: its copy, until that has gone */
+    uint64_t position;             /* of a send: of its first slot, as the channel counts; DVM_NOWHERE: none went out */
     struct dvm_pool* pool;         /* of the copy that a buffered send leaves behind: where it counts (buffered.c) */
     void* extra;                   /* of generalized ones; else memory that goes with the request */
 };
 
 #define DVM_ANY_PEER UINT32_MAX
+#define DVM_NOWHERE UINT64_MAX
 
 /* A message that came before its receive. */
 struct dvm_unexpected {
@@ -109,6 +131,7 @@ struct dvm_unexpected {
     uint64_t arrived; /* bytes of the data */
     uint64_t sender;  /* of an offer: the transfer */
     uint64_t serial;  /* order of arrival, over all peers */
+    uint64_t position; /* of its first slot, as the channel counts */
     uint32_t peer;
     bool offered;                /* its data waits with the sender */
     bool queued;                 /* can still be matched */
@@ -213,8 +236,6 @@ static inline uint64_t dvm_envelope_mask(int tag) {
 struct dvm_request* dvm_match_posted(struct dvm_peer* peer, uint64_t envelope);
 /* The first message that came for such a receive; NULL: there is none. It stays in its queue. */
 struct dvm_unexpected* dvm_find_unexpected(uint32_t peer, uint64_t envelope, uint64_t mask);
-/* What this rank offers to itself by this send; NULL: it was taken. */
-struct dvm_unexpected* dvm_find_own(const struct dvm_request* send);
 void dvm_take_unexpected(struct dvm_unexpected* unexpected);
 struct dvm_unexpected* dvm_new_unexpected(struct dvm_peer* peer, uint64_t envelope, uint64_t length, uint64_t room);
 void dvm_post(struct dvm_request* request);
@@ -231,6 +252,8 @@ bool dvm_push(struct dvm_peer* peer);
 void dvm_accept(struct dvm_request* request, struct dvm_peer* peer, uint64_t sender);
 /* The acceptance came: the data goes out. */
 void dvm_send_accepted(struct dvm_request* request, uint64_t receiver);
+/* Queues what a withdrawal has to say. */
+void dvm_send_withdrawal(struct dvm_request* request, struct dvm_peer* peer, enum dvm_stage stage);
 /* Bytes of the bulk area that the first in `outgoing` waits for. */
 uint32_t dvm_space_wanted(const struct dvm_peer* peer);
 
@@ -270,6 +293,16 @@ bool dvm_transfer_new(struct dvm_request* request);
 /* NULL: no such number, or not of this peer in this stage. */
 struct dvm_request* dvm_transfer_find(uint64_t number, uint32_t peer, enum dvm_stage stage);
 void dvm_transfer_end(struct dvm_request* request);
+
+/* ---- withdraw.c ---- */
+
+/* Makes the send end without having been received, if that is still possible. */
+void dvm_cancel_send(struct dvm_request* send);
+/* The peer asks for it. false: nonsense. */
+bool dvm_withdraw(struct dvm_peer* peer, const struct dvm_withdrawal* withdrawal);
+bool dvm_withdrawal_answered(struct dvm_peer* peer, const struct dvm_withdrawal_answer* answer);
+/* The send goes: those that point to it must not. */
+void dvm_forget_send(struct dvm_request* send);
 
 /* ---- buffered.c ---- */
 

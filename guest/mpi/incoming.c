@@ -96,6 +96,7 @@ static bool take_exactly(struct dvi_link* link, void* to, size_t bytes) {
 
 static enum outcome begin_offer(struct dvm_peer* peer) {
     const uint64_t envelope = peer->link->rx.tag & ~DVM_KIND_MASK;
+    const uint64_t position = peer->link->rx.taken_slots;
     struct dvm_offer offer;
     if (!take_exactly(peer->link, &offer, sizeof offer)) return NONSENSE;
     struct dvm_request* const request = dvm_match_posted(peer, envelope);
@@ -107,6 +108,7 @@ static enum outcome begin_offer(struct dvm_peer* peer) {
     struct dvm_unexpected* const unexpected = dvm_new_unexpected(peer, envelope, offer.length, 0);
     if (unexpected == NULL) return NONSENSE;
     unexpected->offered = true;
+    unexpected->position = position;
     unexpected->sender = offer.sender;
     return TAKEN;
 }
@@ -128,6 +130,18 @@ static enum outcome begin_data(struct dvm_peer* peer) {
     return take_piece(peer);
 }
 
+static enum outcome take_withdrawal(struct dvm_peer* peer) {
+    struct dvm_withdrawal withdrawal;
+    return take_exactly(peer->link, &withdrawal, sizeof withdrawal) && dvm_withdraw(peer, &withdrawal) ? TAKEN
+                                                                                                         : NONSENSE;
+}
+
+static enum outcome take_withdrawal_answer(struct dvm_peer* peer) {
+    struct dvm_withdrawal_answer answer;
+    return take_exactly(peer->link, &answer, sizeof answer) && dvm_withdrawal_answered(peer, &answer) ? TAKEN
+                                                                                                        : NONSENSE;
+}
+
 static enum outcome take_next(struct dvm_peer* peer) {
     if (peer->sink.request != NULL || peer->sink.unexpected != NULL) return take_piece(peer);
     switch (peer->link->rx.tag & DVM_KIND_MASK) {
@@ -135,6 +149,8 @@ static enum outcome take_next(struct dvm_peer* peer) {
         case DVM_OFFER: return begin_offer(peer);
         case DVM_ACCEPT: return take_acceptance(peer);
         case DVM_DATA: return begin_data(peer);
+        case DVM_WITHDRAW: return take_withdrawal(peer);
+        case DVM_WITHDRAWN: return take_withdrawal_answer(peer);
         default: return NONSENSE;
     }
 }

@@ -49,6 +49,7 @@ struct dvm_unexpected* dvm_new_unexpected(struct dvm_peer* peer, uint64_t envelo
     unexpected->length = length;
     unexpected->arrived = 0;
     unexpected->serial = engine.serial++;
+    unexpected->position = peer->link == NULL ? DVM_NOWHERE : peer->link->rx.taken_slots;
     unexpected->peer = peer->rank;
     unexpected->offered = false;
     unexpected->sender = 0;
@@ -88,12 +89,4 @@ void dvm_unpost(struct dvm_request* request) {
     struct dvm_peer* const peer = &engine.peers[request->peer];
     dvm_queue_remove(&peer->posted, &request->item);
     dvm_uninterested(peer);
-}
-
-struct dvm_unexpected* dvm_find_own(const struct dvm_request* send) {
-    for (struct dvm_item* item = engine.peers[dvm.rank].unexpected.first; item != NULL; item = item->next) {
-        struct dvm_unexpected* const unexpected = DVM_OF_ITEM(item, struct dvm_unexpected);
-        if (unexpected->self == send) return unexpected;
-    }
-    return NULL;
 }

@@ -39,9 +39,15 @@ static const void* next_bytes(const struct dvm_request* request, uint32_t bytes)
     return engine.staging;
 }
 
+/* Of the slot that went last. */
+static int note_position(const struct dvi_link* link, struct dvm_request* request, int sent) {
+    if (sent == DIVISI_RING_OK) request->position = link->tx.sent_slots - 1u;
+    return sent;
+}
+
 static int push_small(struct dvi_link* link, struct dvm_request* request) {
     const uint32_t bytes = (uint32_t)request->bytes;
-    return dvi_send_small(link, data_tag(request), next_bytes(request, bytes), bytes);
+    return note_position(link, request, dvi_send_small(link, data_tag(request), next_bytes(request, bytes), bytes));
 }
 
 static int push_data(struct dvm_peer* peer, struct dvm_request* request) {
@@ -52,6 +58,7 @@ static int push_data(struct dvm_peer* peer, struct dvm_request* request) {
         if (fits != DIVISI_RING_OK) return fits;
         const uint32_t bytes = divisi_tx_next_piece(&link->tx, request->bytes);
         dvi_send_piece(link, data_tag(request), next_bytes(request, bytes), request->bytes);
+        if (request->done == 0) note_position(link, request, DIVISI_RING_OK);
         request->done += bytes;
     }
     return DIVISI_RING_OK;
@@ -59,9 +66,10 @@ static int push_data(struct dvm_peer* peer, struct dvm_request* request) {
 
 /* ---- the protocol ---- */
 
-static int push_offer(struct dvi_link* link, const struct dvm_request* request) {
+static int push_offer(struct dvi_link* link, struct dvm_request* request) {
     const struct dvm_offer offer = {request->bytes, request->transfer};
-    return dvi_send_small(link, request->envelope | DVM_OFFER, &offer, sizeof offer);
+    return note_position(link, request,
+                         dvi_send_small(link, request->envelope | DVM_OFFER, &offer, sizeof offer));
 }
 
 static int push_acceptance(struct dvi_link* link, const struct dvm_request* request) {
@@ -69,10 +77,22 @@ static int push_acceptance(struct dvi_link* link, const struct dvm_request* requ
     return dvi_send_small(link, DVM_ACCEPT, &acceptance, sizeof acceptance);
 }
 
+static int push_withdrawal(struct dvi_link* link, const struct dvm_request* request) {
+    const struct dvm_withdrawal withdrawal = {request->position, request->transfer};
+    return dvi_send_small(link, DVM_WITHDRAW, &withdrawal, sizeof withdrawal);
+}
+
+static int push_answer(struct dvi_link* link, const struct dvm_request* request) {
+    const struct dvm_withdrawal_answer answer = {request->remote, request->received};
+    return dvi_send_small(link, DVM_WITHDRAWN, &answer, sizeof answer);
+}
+
 static int push_one(struct dvm_peer* peer, struct dvm_request* request) {
     switch (request->stage) {
         case DVM_OFFERING: return push_offer(peer->link, request);
         case DVM_ACCEPTING: return push_acceptance(peer->link, request);
+        case DVM_ASKING: return push_withdrawal(peer->link, request);
+        case DVM_ANSWERING: return push_answer(peer->link, request);
         default: return push_data(peer, request);
     }
 }
@@ -87,6 +107,10 @@ static void proceed(struct dvm_peer* peer, struct dvm_request* request) {
             break;
         case DVM_ACCEPTING:
             request->stage = DVM_ARRIVING;
+            dvm_interested(peer);
+            break;
+        case DVM_ASKING:
+            request->stage = DVM_ASKED;
             dvm_interested(peer);
             break;
         case DVM_DATA_OUT:
@@ -141,7 +165,11 @@ static void send_to_self(struct dvm_peer* self, struct dvm_request* request) {
         dvm_new_unexpected(self, request->envelope, request->bytes, copied ? request->bytes : 0);
     if (unexpected == NULL) {
         dvm_complete(request, dvm_fail(MPI_ERR_NO_MEM, "not enough memory for a message to itself"));
-    } else if (copied) {
+        return;
+    }
+    /* There is no channel; any number of its own tells it from others. */
+    unexpected->position = request->position = unexpected->serial;
+    if (copied) {
         dvm_pack(request->datatype, request->count, request->buffer, 0, unexpected->data, (int64_t)request->bytes);
         unexpected->arrived = request->bytes;
         dvm_complete(request, MPI_SUCCESS);
@@ -182,6 +210,10 @@ void dvm_accept(struct dvm_request* request, struct dvm_peer* peer, uint64_t sen
         enqueue(peer, request, DVM_ACCEPTING);
     else
         dvm_complete(request, dvm_fail(MPI_ERR_NO_MEM, "not enough memory for one more request"));
+}
+
+void dvm_send_withdrawal(struct dvm_request* request, struct dvm_peer* peer, enum dvm_stage stage) {
+    enqueue(peer, request, stage);
 }
 
 void dvm_send_accepted(struct dvm_request* request, uint64_t receiver) {

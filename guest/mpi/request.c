@@ -26,6 +26,7 @@ struct dvm_request* dvm_request_new(enum dvm_request_type type) {
 void dvm_request_delete(struct dvm_request* request) {
     if (request->datatype != NULL) dvm_type_release(request->datatype);
     if (request->type == DVM_SCHEDULED) dvm_schedule_free(request->schedule);
+    if (request->type == DVM_SEND) dvm_forget_send(request);
     if (request->companion != NULL) dvm_request_delete(request->companion);
     free(request->extra);
     if (request->comm != NULL) dvm_comm_release(request->comm);
@@ -73,6 +74,7 @@ void dvm_start(struct dvm_request* request) {
     request->cancelled = false;
     request->done = 0;
     request->received = 0;
+    request->position = DVM_NOWHERE;
     request->source = request->type == DVM_RECEIVE ? MPI_PROC_NULL : MPI_ANY_SOURCE;
     request->received_tag = MPI_ANY_TAG;
     if (request->rank == MPI_PROC_NULL)

@@ -20,14 +20,14 @@ int PMPI_Request_free(MPI_Request* request) {
         dvm_request_delete(object);
         return MPI_SUCCESS;
     }
-    /* Each half goes when it is complete. */
-    struct dvm_request* const companion = object->companion;
-    object->companion = NULL;
+    /* Of two halves, each goes when it is complete. A send's withdrawal is no half of it: it looks after itself. */
+    struct dvm_request* const companion = object->type == DVM_SEND ? NULL : object->companion;
+    if (companion != NULL) object->companion = NULL;
     if (companion != NULL && dvm_done(companion))
         dvm_request_delete(companion);
     else if (companion != NULL)
         companion->forgotten = true;
-    if (dvm_done(object))
+    if (object->stage == DVM_COMPLETE)
         dvm_request_delete(object);
     else
         object->forgotten = true;
@@ -112,29 +112,6 @@ DVM_ALIAS(Request_get_status_some);
 
 /* ---- cancelling ---- */
 
-static void end_cancelled(struct dvm_request* request) {
-    request->cancelled = true;
-    dvm_complete(request, MPI_SUCCESS);
-}
-
-/* A send of which the peer has seen nothing yet. Once it has, the send goes on to its end, as MPI permits. */
-static void cancel_send(struct dvm_request* request) {
-    struct dvm_peer* const peer = &engine.peers[request->peer];
-    if (request->peer == dvm.rank) {
-        struct dvm_unexpected* const own = dvm_find_own(request);
-        if (own == NULL) return;
-        dvm_take_unexpected(own);
-        free(own);
-    } else if ((request->stage == DVM_EAGER_OUT || request->stage == DVM_OFFERING) && request->done == 0) {
-        dvm_queue_remove(&peer->outgoing, &request->item);
-        dvm_uninterested(peer);
-        if (request->stage == DVM_OFFERING) dvm_transfer_end(request);
-    } else {
-        return;
-    }
-    end_cancelled(request);
-}
-
 int PMPI_Cancel(MPI_Request* request) {
     struct dvm_request* const object = dvm_request_of(*request);
     if (object == NULL) return no_request(DVM_CALL);
@@ -145,10 +122,11 @@ int PMPI_Cancel(MPI_Request* request) {
     if (object->type == DVM_SCHEDULED)
         return dvm_error(object->comm, MPI_ERR_REQUEST, DVM_CALL, "a collective operation cannot be cancelled");
     if (object->type == DVM_SEND) {
-        cancel_send(object);
+        dvm_cancel_send(object);
     } else if (object->stage == DVM_POSTED) {
         dvm_unpost(object);
-        end_cancelled(object);
+        object->cancelled = true;
+        dvm_complete(object, MPI_SUCCESS);
     }
     return MPI_SUCCESS;
 }

@@ -175,10 +175,75 @@ static void cancelled(void) {
     CHECK(flag);
 }
 
+/* A send is cancelled or received, and never both; whichever it is, the receiver finds the same. */
+static void one_of_both(int round) {
+    const int length = lengths[round % LENGTHS];
+    const int posted = round % 3 != 0;
+    MPI_Request request;
+    MPI_Status status;
+    int flag = 0;
+    if (rank == 0) {
+        fill(length, round);
+        if (round % 2 == 0)
+            MPI_Isend(out, length, MPI_BYTE, 1, 5, MPI_COMM_WORLD, &request);
+        else
+            MPI_Issend(out, length, MPI_BYTE, 1, 5, MPI_COMM_WORLD, &request);
+        MPI_Cancel(&request);
+        MPI_Wait(&request, &status);
+        MPI_Test_cancelled(&status, &flag);
+        MPI_Send(&flag, 1, MPI_INT, 1, 6, MPI_COMM_WORLD);
+    } else {
+        if (posted) MPI_Irecv(in, LONGEST, MPI_BYTE, 0, 5, MPI_COMM_WORLD, &request);
+        MPI_Recv(&flag, 1, MPI_INT, 0, 6, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        if (!posted) MPI_Irecv(in, LONGEST, MPI_BYTE, 0, 5, MPI_COMM_WORLD, &request);
+        const int cancelled_there = flag;
+        if (cancelled_there) MPI_Cancel(&request);
+        MPI_Wait(&request, &status);
+        MPI_Test_cancelled(&status, &flag);
+        CHECK(flag == cancelled_there);
+        CHECK(flag || came(in, length, round));
+    }
+}
+
+/* What nobody waits for can be cancelled in every mode, and forgotten while that is under way. */
+static void cancelled_sends(void) {
+    static char attached[2 * LONGEST];
+    MPI_Request freed;
+    for (int round = 0; round < 12 * LENGTHS; ++round) {
+        if (rank < 2) one_of_both(round);
+        MPI_Barrier(MPI_COMM_WORLD);
+    }
+    MPI_Buffer_attach(attached, sizeof attached);
+    for (int i = 0; i < LENGTHS && rank == 0; ++i) {
+        MPI_Request all[3];
+        MPI_Status statuses[3];
+        MPI_Isend(out, lengths[i], MPI_BYTE, 1, 1, MPI_COMM_WORLD, &all[0]);
+        MPI_Issend(out, lengths[i], MPI_BYTE, 1, 1, MPI_COMM_WORLD, &all[1]);
+        MPI_Ibsend(out, lengths[i], MPI_BYTE, 1, 1, MPI_COMM_WORLD, &all[2]);
+        MPI_Isend(out, lengths[i], MPI_BYTE, 1, 1, MPI_COMM_WORLD, &freed);
+        for (int k = 0; k < 3; ++k) MPI_Cancel(&all[k]);
+        MPI_Cancel(&freed);
+        MPI_Request_free(&freed);
+        MPI_Waitall(3, all, statuses);
+        for (int k = 0; k < 3; ++k) {
+            int flag = 0;
+            MPI_Test_cancelled(&statuses[k], &flag);
+            CHECK(flag);
+        }
+    }
+    void* buffer = NULL;
+    int bytes = 0;
+    MPI_Buffer_detach(&buffer, &bytes);
+    MPI_Barrier(MPI_COMM_WORLD);
+    MPI_Iprobe(MPI_ANY_SOURCE, 1, MPI_COMM_WORLD, &bytes, MPI_STATUS_IGNORE);
+    CHECK(!bytes);
+}
+
 static void requests(void) {
     persistent();
     buffered();
     cancelled();
+    cancelled_sends();
 }
 
 /* ---- communicators ---- */

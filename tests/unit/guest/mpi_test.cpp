@@ -31,6 +31,7 @@ TEST(Mpi, ProbesWhatCame) {
 TEST(Mpi, HasPersistentBufferedAndCancelledRequests) {
     expect_all_well({.count = 2}, "requests");
     expect_all_well({.count = 2, .ring_bytes = DIVISI_TEST_SMALL_RING}, "requests");
+    expect_all_well({.count = 2, .latency_ns = 2000}, "requests");
 }
 
 TEST(Mpi, KeepsCommunicatorsApart) {
