@@ -37,7 +37,7 @@ static int told_elements(const MPI_Status* status, MPI_Datatype datatype, int64_
     const int result = dvm_type_known(datatype, &type);
     if (result != MPI_SUCCESS) return result;
     int64_t bytes = dvm_status_bytes(status);
-    *elements = count_elements(type, INT64_MAX / 2, &bytes);
+    *elements = count_elements(type, INT64_MAX, &bytes);
     if (bytes != 0) *elements = MPI_UNDEFINED;
     return MPI_SUCCESS;
 }

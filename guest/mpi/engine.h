@@ -11,8 +11,8 @@
  * receiver. Larger and synchronous ones *offer* themselves; the receiver *accepts* when a receive matches, and the data
  * goes straight into the user's buffer. Offers and acceptances name requests by numbers of `engine.transfers`.
  *
- * A send that is cancelled after it went out is *withdrawn* by a message that names its slot; the answer says whether the
- * receiver still had it, unmatched. That takes a receiver which looks at the link.
+ * A send that is cancelled after it went out is *withdrawn* by a message that names its slot; the answer says whether
+ * the receiver still had it, unmatched. That takes a receiver which looks at the link.
  *
  * A link is read while something is expected over it; what is not expected stays in the ring, which holds the sender
  * back: a rank that floods another fills its ring, not the other's memory.
@@ -34,10 +34,10 @@
 #define DVM_TAG_MASK 0xfffffff0ull
 
 enum dvm_message_kind {
-    DVM_EAGER = 0,  /* data */
-    DVM_OFFER = 1,  /* struct dvm_offer */
-    DVM_ACCEPT = 2, /* struct dvm_acceptance */
-    DVM_DATA = 3,   /* data; the rest of the envelope is the receiver's transfer */
+    DVM_EAGER = 0,     /* data */
+    DVM_OFFER = 1,     /* struct dvm_offer */
+    DVM_ACCEPT = 2,    /* struct dvm_acceptance */
+    DVM_DATA = 3,      /* data; the rest of the envelope is the receiver's transfer */
     DVM_WITHDRAW = 4,  /* struct dvm_withdrawal */
     DVM_WITHDRAWN = 5, /* struct dvm_withdrawal_answer */
 };
@@ -128,9 +128,9 @@ struct dvm_unexpected {
     struct dvm_item item;
     uint64_t envelope;
     uint64_t length;
-    uint64_t arrived; /* bytes of the data */
-    uint64_t sender;  /* of an offer: the transfer */
-    uint64_t serial;  /* order of arrival, over all peers */
+    uint64_t arrived;  /* bytes of the data */
+    uint64_t sender;   /* of an offer: the transfer */
+    uint64_t serial;   /* order of arrival, over all peers */
     uint64_t position; /* of its first slot, as the channel counts */
     uint32_t peer;
     bool offered;                /* its data waits with the sender */

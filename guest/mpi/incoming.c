@@ -133,13 +133,13 @@ static enum outcome begin_data(struct dvm_peer* peer) {
 static enum outcome take_withdrawal(struct dvm_peer* peer) {
     struct dvm_withdrawal withdrawal;
     return take_exactly(peer->link, &withdrawal, sizeof withdrawal) && dvm_withdraw(peer, &withdrawal) ? TAKEN
-                                                                                                         : NONSENSE;
+                                                                                                       : NONSENSE;
 }
 
 static enum outcome take_withdrawal_answer(struct dvm_peer* peer) {
     struct dvm_withdrawal_answer answer;
     return take_exactly(peer->link, &answer, sizeof answer) && dvm_withdrawal_answered(peer, &answer) ? TAKEN
-                                                                                                        : NONSENSE;
+                                                                                                      : NONSENSE;
 }
 
 static enum outcome take_next(struct dvm_peer* peer) {

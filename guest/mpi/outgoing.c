@@ -68,8 +68,7 @@ static int push_data(struct dvm_peer* peer, struct dvm_request* request) {
 
 static int push_offer(struct dvi_link* link, struct dvm_request* request) {
     const struct dvm_offer offer = {request->bytes, request->transfer};
-    return note_position(link, request,
-                         dvi_send_small(link, request->envelope | DVM_OFFER, &offer, sizeof offer));
+    return note_position(link, request, dvi_send_small(link, request->envelope | DVM_OFFER, &offer, sizeof offer));
 }
 
 static int push_acceptance(struct dvi_link* link, const struct dvm_request* request) {

@@ -1,6 +1,6 @@
-/* Cancelling a send: before it went out, it simply stays here; after that it is withdrawn, if the receiver still has it,
- * unmatched. In either case it either is received or is cancelled, and never both: the receiver alone decides, in the
- * order in which messages come, and an acceptance that it sent before its answer arrives before it. */
+/* Cancelling a send: before it went out, it simply stays here; after that it is withdrawn, if the receiver still has
+ * it, unmatched. In either case it either is received or is cancelled, and never both: the receiver alone decides, in
+ * the order in which messages come, and an acceptance that it sent before its answer arrives before it. */
 #include <stdlib.h>
 
 #include "engine.h"
