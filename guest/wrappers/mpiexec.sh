@@ -89,29 +89,25 @@ case $ranks in
     *) fail "-n $ranks: a number of ranks is wanted" ;;
 esac
 
+# In place of this shell: whoever kills it kills the job.
 run() {
     [ -z "$mode" ] || set -- --mode "$mode" "$@"
     [ -z "$deadlock" ] || set -- --on-deadlock "$deadlock" "$@"
     [ -z "$backend" ] || set -- --backend "$backend" "$@"
     # shellcheck disable=SC2086  # one word or none
-    "$divisi" run $label ${ranks:+-n $ranks} "$@"
+    exec "$divisi" run $label ${ranks:+-n $ranks} "$@"
 }
 
 if [ -n "$topology" ]; then
     # A topology that is there has its mode and its backend.
     mode='' backend=''
     run "$topology" -- "$@"
-    exit
 fi
 if [ -n "$policy" ]; then
     run --policy "$policy" -- "$@"
-    exit
 fi
 
-made=$(mktemp)
-trap 'rm -f "$made"' EXIT
-trap 'rm -f "$made"; exit 130' INT TERM
-cat >"$made" <<END
+run --policy /dev/fd/9 -- "$@" 9<<END
 apiVersion: divisi/v1
 name: mpi-$$
 nodes:
@@ -121,4 +117,3 @@ mode: message-passing
 shared:
   memory: 2GiB
 END
-run --policy "$made" -- "$@"

@@ -19,9 +19,11 @@ SEED = int(os.environ.get("DIVISI_FAULT_SEED", str(time.time_ns() % 1_000_000)))
 PROGRAM = r"""
 #include <stdio.h>
 #include <unistd.h>
-int main(void) {
+int main(int argc, char** argv) {
+    (void)argv;
     puts("begun");
     fflush(stdout);
+    if (argc > 1) sleep(600);
     usleep(50000);
     puts("done");
     return 0;
@@ -112,6 +114,21 @@ class Kills(SandboxTest):
 
     def test_divisi(self):
         self.rounds(lambda command: command.kill())
+
+    def test_the_job_of_a_killed_client_ends(self):
+        """Whatever name the client has: divisi, or mpiexec, over a topology that is there and over one of its own."""
+        self.ok("carve", self.policy())
+        ready = lambda: self.json("show", "pair")["state"] == "ready"  # noqa: E731
+        for client in (("divisi", "run", "pair"), ("mpi/mpiexec", "--topology", "pair"),
+                       ("mpi/mpiexec", "-n", "2", "--backend", BACKEND)):
+            command = self.start(*client, "--", self.program, "for long")
+            self.assertEqual(command.stdout.readline(), "begun\n")
+            self.assertEqual(ready(), "-n" in client)
+            command.kill()
+            command.communicate(timeout=60)
+            wait_for(ready, "the topology is free")
+            wait_for(lambda: self.names() == ["pair"], "what had no owner is gone")
+        self.assertEqual(self.json("show", "--job", "pair.1")["exit"], 128 + signal.SIGKILL)
 
     def test_divisid(self):
         def kill(_):

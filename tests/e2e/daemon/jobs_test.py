@@ -49,9 +49,16 @@ class Jobs(SandboxTest):
         self.assertEqual(self.ended(job)[0]["exit"], 128 + 10)
         self.assertIn("no such job", self.divisi("kill", job, exit=1).stderr)
         self.divisi("kill", "pair.99", exit=1)
-        self.divisi("kill", "pair", exit=1)
+        self.assertIn("no job is running", self.divisi("kill", "pair", exit=1).stderr)
+        self.assertIn("nope", self.divisi("kill", "nope", exit=1).stderr)
         self.divisi("kill", "../pair.1", exit=1)
         self.divisi("kill", job, "--signal", "SIGNONSENSE", exit=2)
+
+    def test_kill_by_the_topology_s_name(self):
+        job = self.detach("sleep", "60")
+        self.ok("kill", "pair")
+        wait_for(lambda: self.ended(job), "it has ended")
+        self.assertEqual(self.ended(job)[0]["exit"], 128 + 15)
 
     def test_no_log(self):
         self.divisi("logs", "pair.99", exit=1)
