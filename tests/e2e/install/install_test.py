@@ -17,6 +17,17 @@ find_package(divisi REQUIRED)
 add_executable(hello hello.c)
 target_link_libraries(hello PRIVATE divisi::divisi)
 """
+SUM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../mpi/project")
+MPI_PROJECT = f"""cmake_minimum_required(VERSION 3.16)
+project(sums LANGUAGES C CXX Fortran)
+find_package(divisi REQUIRED)
+add_executable(sum_c {SUM}/sum.c)
+add_executable(sum_cxx {SUM}/sum.cpp)
+target_link_libraries(sum_c PRIVATE divisi::mpi)
+target_link_libraries(sum_cxx PRIVATE divisi::mpi)
+add_executable(sum_f08 {SUM}/sum_f08.f90)
+target_link_libraries(sum_f08 PRIVATE divisi::mpi_fortran)
+"""
 
 
 class Install(unittest.TestCase):
@@ -85,6 +96,29 @@ class Install(unittest.TestCase):
         alone = subprocess.run([program], capture_output=True, text=True, check=True)
         self.assertEqual(alone.stdout, "rank 0 of 1\n")
         self.assertNotIn("INTERP", subprocess.run(["readelf", "-lW", program], capture_output=True, text=True, check=True).stdout)
+
+    def run_on_two_nodes(self, program):
+        done = self.divisi("run", "--policy", self.policy("pair.yaml"), "--name", "sums", "--", program)
+        if done.returncode == 125 and "backend" in done.stderr:
+            self.skipTest(done.stderr.strip())
+        self.assertEqual((done.returncode, done.stdout.strip()), (0, "2 ranks, sum 3"), done.stderr)
+
+    def test_the_cmake_package_has_mpi(self):
+        folder = os.path.join(self.temporary.name, "sums")
+        os.mkdir(folder)
+        with open(os.path.join(folder, "CMakeLists.txt"), "w", encoding="utf-8") as file:
+            file.write(MPI_PROJECT)
+        self.compile_and_run(CMAKE, "-S", folder, "-B", f"{folder}/build", f"-DCMAKE_PREFIX_PATH={self.root}")
+        self.compile_and_run(CMAKE, "--build", f"{folder}/build")
+        for name in ("sum_c", "sum_cxx", "sum_f08"):
+            with self.subTest(program=name):
+                self.run_on_two_nodes(f"{folder}/build/{name}")
+
+    def test_pkg_config_has_mpi(self):
+        os.environ["PKG_CONFIG_PATH"] = os.path.join(self.root, "lib/pkgconfig")
+        words = subprocess.run(["pkg-config", "--cflags", "--libs", "divisi-mpi"], capture_output=True, text=True, check=True)
+        self.compile_and_run("gcc", f"{SUM}/sum.c", "-o", "sum_by_pkg_config", *words.stdout.split())
+        self.run_on_two_nodes(os.path.join(self.temporary.name, "sum_by_pkg_config"))
 
 
 if __name__ == "__main__":

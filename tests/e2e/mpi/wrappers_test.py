@@ -73,6 +73,19 @@ class Wrappers(unittest.TestCase):
             self.skipTest(done.stderr.strip())
         self.assertEqual((done.returncode, done.stdout.strip()), (0, "3 ranks, sum 6"), done.stderr)
 
+    def test_the_heat_spreads_alike_over_any_number_of_ranks(self):
+        program = os.path.join(BUILD, "bin/examples/heat_mpi")
+        alone = self.succeed(program, "60", "300").splitlines()
+        self.assertRegex(alone[0], r"^60 x 60 cells, 300 steps: [1-9][0-9]\.[0-9]+ degrees")
+        self.assertRegex(alone[1], "^1 ranks")
+        for options in (("-n", "6"), ("--policy", f"{SOURCE}/policies/torus.yaml"),
+                        ("--policy", f"{SOURCE}/policies/pair.yaml", "--mode", "shared-memory")):
+            with self.subTest(options=options):
+                done = self.call("mpiexec", *options, program, "60", "300")
+                if done.returncode == 125 and "backend" in done.stderr:
+                    self.skipTest(done.stderr.strip())
+                self.assertEqual((done.returncode, done.stdout.splitlines()[0]), (0, alone[0]), done.stderr)
+
     def test_mpiexec_passes_the_exit_code(self):
         with open(os.path.join(self.folder, "seven.c"), "w", encoding="utf-8") as file:
             file.write("int main(void) { return 7; }\n")
