@@ -26,9 +26,9 @@ struct FabricSpec {
     std::size_t shared_bytes = 0;    // the shared region of shared-memory mode; rounded up to pages
 };
 
-// Beyond so many nodes those without a link do not reach each other: every channel that is mapped costs the process
-// that maps it an area, and the kernel gives it 65530.
-inline constexpr std::uint32_t kMaxRoutedNodes = 128;
+// Beyond so many nodes those without a link do not reach each other: the process that maps all windows needs an area
+// for about each channel (n (n - 1) / 2), and the kernel gives it 65530.
+inline constexpr std::uint32_t kMaxRoutedNodes = 256;
 
 class FabricLayout {
 public:

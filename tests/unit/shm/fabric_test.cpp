@@ -103,6 +103,15 @@ TEST(Fabric, TakesNoMemoryBeforeItIsUsed) {
     EXPECT_EQ(status.st_blocks, 0);
 }
 
+TEST(Fabric, LeadsFromEveryNodeToEveryOtherUpTo256) {
+    for (const std::uint32_t nodes : {256U, 257U}) {
+        const auto layout = FabricLayout::create(chain(nodes));
+        ASSERT_TRUE(layout);
+        EXPECT_NE(layout->end_towards(NodeId{7}, NodeId{8}), nullptr);
+        EXPECT_EQ(layout->end_towards(NodeId{0}, NodeId{nodes - 1}) != nullptr, nodes <= 256);
+    }
+}
+
 TEST(Fabric, TellsEveryRankWhoItIs) {
     auto fabric = Fabric::create(full(4));
     ASSERT_TRUE(fabric);
