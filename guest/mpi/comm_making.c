@@ -189,6 +189,11 @@ int dvm_comm_reordered(struct dvm_comm* comm, int size, const uint32_t* world, s
     return error;
 }
 
+static int check_remote_size(const struct dvm_comm* comm, int count) {
+    if (count >= 0 && count <= comm->remote->size) return MPI_SUCCESS;
+    return dvm_fail(MPI_ERR_GROUP, "the other side's group has %d ranks", count);
+}
+
 /* The leaders tell each other, and each its group, who is in the new one. `remote` NULL: nobody. */
 static int swap_groups(struct dvm_comm* comm, const struct dvm_group* mine, struct dvm_group** remote) {
     const int tag = dvm_collective_tag(comm);
@@ -198,14 +203,14 @@ static int swap_groups(struct dvm_comm* comm, const struct dvm_group* mine, stru
     int error = MPI_SUCCESS;
     if (comm->within->rank == 0) {
         error = dvm_swap_bytes(comm, 0, tag, &mine->size, sizeof mine->size, &count, sizeof count);
+        if (error == MPI_SUCCESS) error = check_remote_size(comm, count);
         if (error == MPI_SUCCESS)
             error = dvm_swap_bytes(comm, 0, tag, mine->world, (size_t)mine->size * sizeof *world, world,
-                                   (size_t)comm->remote->size * sizeof *world);
+                                   (size_t)count * sizeof *world);
     }
     if (error == MPI_SUCCESS)
         error = dvm_spread_bytes(comm->within, 0, dvm_collective_tag(comm->within), &count, sizeof count);
-    if (error == MPI_SUCCESS && (count < 0 || count > comm->remote->size))
-        error = dvm_fail(MPI_ERR_GROUP, "the other side's group has %d ranks", count);
+    if (error == MPI_SUCCESS) error = check_remote_size(comm, count);
     if (error == MPI_SUCCESS)
         error =
             dvm_spread_bytes(comm->within, 0, dvm_collective_tag(comm->within), world, (size_t)count * sizeof *world);

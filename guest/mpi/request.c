@@ -108,9 +108,19 @@ void dvm_set_result(struct dvm_request* request, uint32_t peer, uint64_t envelop
     request->received = length;
 }
 
+/* In a collective operation all ranks say what goes where: who gets less than that is in another one, or was told other
+ * numbers. */
+static int disagreement(const struct dvm_request* request) {
+    return dvm_fail(MPI_ERR_COUNT,
+                    "rank %d sent %llu bytes where %llu are due: ranks take part in different operations, or with "
+                    "different counts or types",
+                    request->source, (unsigned long long)request->received, (unsigned long long)request->bytes);
+}
+
 void dvm_complete_receive(struct dvm_request* request) {
     if (request->received <= request->bytes) {
-        dvm_complete(request, MPI_SUCCESS);
+        const bool disagree = request->channel == DVM_COLLECTIVE && request->received < request->bytes;
+        dvm_complete(request, disagree ? disagreement(request) : MPI_SUCCESS);
         return;
     }
     const int error = dvm_fail(
@@ -229,13 +239,13 @@ static bool undisturbed(const struct dvm_peer* peer) {
 }
 
 /* Takes the small message that comes next, if it is the one that is wanted and fits. */
-static bool receive_at_once(struct dvm_peer* peer, uint64_t envelope, uint64_t mask, void* buffer, uint64_t room,
-                            uint64_t* received) {
+static bool receive_at_once(struct dvm_peer* peer, uint64_t envelope, uint64_t mask, void* buffer, uint64_t least,
+                            uint64_t room, uint64_t* received) {
     struct dvi_link* const link = peer->link;
     int seen = dvi_peek(link);
     for (int look = 0; seen == DIVISI_RING_WAIT && link->other_pu && look < LOOKS; ++look) seen = dvi_peek(link);
     if (seen != DIVISI_RING_OK || link->rx.kind != DIVISI_SLOT_SMALL ||
-        (link->rx.tag & (mask | DVM_KIND_MASK)) != envelope || link->rx.length > room)
+        (link->rx.tag & (mask | DVM_KIND_MASK)) != envelope || link->rx.length > room || link->rx.length < least)
         return false;
     *received = link->rx.length;
     dvi_take(link, buffer);
@@ -248,8 +258,8 @@ static bool receive_directly(struct dvm_comm* comm, enum dvm_channel channel, in
     struct dvm_peer* const peer = &engine.peers[dvm_world_rank(comm, source)];
     const uint64_t mask = dvm_envelope_mask(tag);
     uint64_t received = 0;
-    if (!undisturbed(peer) ||
-        !receive_at_once(peer, dvm_envelope(comm, channel, tag) & mask, mask, buffer, room, &received))
+    if (!undisturbed(peer) || !receive_at_once(peer, dvm_envelope(comm, channel, tag) & mask, mask, buffer,
+                                               channel == DVM_COLLECTIVE ? room : 0, room, &received))
         return false;
     if (status != NULL) dvm_status_set(status, source, dvm_envelope_tag(peer->link->rx.tag), (MPI_Count)received);
     return true;

@@ -318,8 +318,52 @@ static int error_says(int code, int error_class, const char* words) {
     return found == error_class && strstr(text, words) != NULL;
 }
 
+/* Handles that were freed, or never were any. */
+static void wrong_handles(void) {
+    MPI_Datatype type;
+    MPI_Type_contiguous(3, MPI_INT, &type);
+    CHECK(error_says(MPI_Send(in, 1, type, 0, 0, MPI_COMM_WORLD), MPI_ERR_TYPE, "MPI_Send: the datatype was not comm"));
+    MPI_Datatype freed = type;
+    MPI_Type_free(&type);
+    CHECK(error_says(MPI_Bcast(in, 1, freed, 0, MPI_COMM_WORLD), MPI_ERR_TYPE, "MPI_Bcast: the"));
+    CHECK(error_says(MPI_Type_commit(&freed), MPI_ERR_TYPE, "MPI_Type_commit"));
+    CHECK(error_says(MPI_Type_vector(-1, 1, 1, MPI_INT, &type), MPI_ERR_COUNT, "MPI_Type_vector"));
+    MPI_Request request;
+    MPI_Irecv(in, 1, MPI_BYTE, MPI_PROC_NULL, 0, MPI_COMM_WORLD, &request);
+    MPI_Request gone = request;
+    CHECK(error_says(MPI_Start(&request), MPI_ERR_REQUEST, "MPI_Start: the request is not persistent"));
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    CHECK(error_says(MPI_Wait(&gone, MPI_STATUS_IGNORE), MPI_ERR_REQUEST, "MPI_Wait: the request is none"));
+    CHECK(error_says(MPI_Waitall(1, &gone, MPI_STATUSES_IGNORE), MPI_ERR_REQUEST, "MPI_Waitall: request 0"));
+    MPI_Group group;
+    MPI_Group part;
+    MPI_Comm_group(MPI_COMM_WORLD, &group);
+    CHECK(error_says(MPI_Group_incl(group, 1, &size, &part), MPI_ERR_RANK, "MPI_Group_incl"));
+    MPI_Group_free(&group);
+    CHECK(error_says(MPI_Group_size(MPI_GROUP_NULL, &size), MPI_ERR_GROUP, "MPI_Group_size"));
+    CHECK(error_says(MPI_Allreduce(in, out, 1, MPI_INT, MPI_OP_NULL, MPI_COMM_WORLD), MPI_ERR_OP, "MPI_Allreduce"));
+    CHECK(error_says(MPI_Allreduce(in, out, 1, MPI_FLOAT, MPI_BAND, MPI_COMM_WORLD), MPI_ERR_OP, "MPI_Allreduce"));
+}
+
+/* Ranks that do not agree: those that can see it say so; none hangs or crashes. */
+static void disagreements(void) {
+    int values[64] = {0};
+    CHECK(error_says(MPI_Bcast(values, 1, MPI_INT, size, MPI_COMM_WORLD), MPI_ERR_ROOT, "MPI_Bcast: argument root is"));
+    CHECK(error_says(MPI_Reduce(values, values + 32, -3, MPI_INT, MPI_SUM, 0, MPI_COMM_WORLD), MPI_ERR_COUNT,
+                     "MPI_Reduce: the"));
+    const int result = MPI_Bcast(values, rank == 0 ? 2 : 4, MPI_INT, 0, MPI_COMM_WORLD);
+    CHECK(rank == 0 || error_says(result, MPI_ERR_COUNT, "MPI_Bcast: rank 0 sent 8 bytes where 16 are due"));
+    const int longer = MPI_Bcast(values, rank == 0 ? 4 : 2, MPI_INT, 0, MPI_COMM_WORLD);
+    CHECK(rank == 0 || error_says(longer, MPI_ERR_TRUNCATE, "MPI_Bcast: the message from rank 0"));
+    const int large = MPI_Bcast(rank == 0 ? out : in, rank == 0 ? 50000 : 100000, MPI_BYTE, 0, MPI_COMM_WORLD);
+    CHECK(rank == 0 || error_says(large, MPI_ERR_COUNT, "MPI_Bcast: rank 0 sent 50000 bytes where 100000 are due"));
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
 static void errors(void) {
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    wrong_handles();
+    disagreements();
     CHECK(error_says(MPI_Send(in, 1, MPI_BYTE, size, 0, MPI_COMM_WORLD), MPI_ERR_RANK, "MPI_Send: destination"));
     CHECK(error_says(MPI_Send(in, -1, MPI_BYTE, 0, 0, MPI_COMM_WORLD), MPI_ERR_COUNT, "count -1"));
     CHECK(error_says(MPI_Send(in, 1, MPI_BYTE, 0, -5, MPI_COMM_WORLD), MPI_ERR_TAG, "tag -5"));
@@ -331,7 +375,10 @@ static void errors(void) {
     MPI_Comm freed = copy;
     MPI_Comm_free(&copy);
     CHECK(MPI_Send(in, 1, MPI_BYTE, 0, 0, freed) == MPI_ERR_COMM);
-    CHECK(MPI_Win_fence(0, MPI_WIN_NULL) == MPI_ERR_UNSUPPORTED_OPERATION);
+    CHECK(error_says(MPI_Win_fence(0, MPI_WIN_NULL), MPI_ERR_UNSUPPORTED_OPERATION, "MPI_Win_fence"));
+    CHECK(error_says(MPI_Recv(in, 1, MPI_BYTE, size, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE), MPI_ERR_RANK, "source"));
+    CHECK(
+        error_says(MPI_Recv(in, 1, MPI_BYTE, 0, 1 << 29, MPI_COMM_WORLD, MPI_STATUS_IGNORE), MPI_ERR_TAG, "tag 5368"));
     fill(100000, 1);
     for (int k = 0; k < 3; ++k) {
         const int length = k == 0 ? 8 : k == 1 ? 1000 : 100000;
