@@ -13,16 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { UP, DOWN, LEFT, RIGHT, SIDES };
+enum { kUp, kDown, kLeft, kRight, kSides };
 
 struct block {
     MPI_Comm grid;
-    int neighbours[SIDES]; /* MPI_PROC_NULL at the edge of the plate: sends there go nowhere, receives leave all as is
-                            */
-    int first[2];          /* row and column of the plate at which this block begins */
-    int rows, columns;     /* of the block, without its halo */
-    MPI_Datatype column;   /* a column of cells lies scattered in memory */
-    double* now;           /* (rows + 2) x (columns + 2), halo included */
+    int neighbours[kSides]; /* MPI_PROC_NULL at the edge of the plate: sends there go nowhere, receives leave all as is
+                             */
+    int first[2];           /* row and column of the plate at which this block begins */
+    int rows, columns;      /* of the block, without its halo */
+    MPI_Datatype column;    /* a column of cells lies scattered in memory */
+    double* now;            /* (rows + 2) x (columns + 2), halo included */
     double* next;
 };
 
@@ -48,8 +48,8 @@ static void make(struct block* block, int cells) {
     MPI_Cart_create(MPI_COMM_WORLD, 2, dims, open, 1, &block->grid);
     MPI_Comm_rank(block->grid, &rank);
     MPI_Cart_coords(block->grid, rank, 2, place);
-    MPI_Cart_shift(block->grid, 0, 1, &block->neighbours[UP], &block->neighbours[DOWN]);
-    MPI_Cart_shift(block->grid, 1, 1, &block->neighbours[LEFT], &block->neighbours[RIGHT]);
+    MPI_Cart_shift(block->grid, 0, 1, &block->neighbours[kUp], &block->neighbours[kDown]);
+    MPI_Cart_shift(block->grid, 1, 1, &block->neighbours[kLeft], &block->neighbours[kRight]);
     share(cells, dims[0], place[0], &block->first[0], &block->rows);
     share(cells, dims[1], place[1], &block->first[1], &block->columns);
     MPI_Type_vector(block->rows, 1, block->columns + 2, MPI_DOUBLE, &block->column);
@@ -59,7 +59,7 @@ static void make(struct block* block, int cells) {
     block->next = calloc(count, sizeof(double));
     if (block->now == NULL || block->next == NULL) MPI_Abort(MPI_COMM_WORLD, 1);
     /* The hot edge is above the first row: there, the halo is nobody's, and stays as it is. */
-    for (int column = 0; column < block->columns + 2 && block->neighbours[UP] == MPI_PROC_NULL; ++column)
+    for (int column = 0; column < block->columns + 2 && block->neighbours[kUp] == MPI_PROC_NULL; ++column)
         *cell(block, block->now, 0, column) = *cell(block, block->next, 0, column) = 100;
 }
 
@@ -69,16 +69,16 @@ static void exchange_halos(struct block* block) {
     const int rows = block->rows;
     const int columns = block->columns;
     const int* const to = block->neighbours;
-    MPI_Request requests[2 * SIDES];
-    MPI_Irecv(cell(block, now, 0, 1), columns, MPI_DOUBLE, to[UP], DOWN, block->grid, &requests[0]);
-    MPI_Irecv(cell(block, now, rows + 1, 1), columns, MPI_DOUBLE, to[DOWN], UP, block->grid, &requests[1]);
-    MPI_Irecv(cell(block, now, 1, 0), 1, block->column, to[LEFT], RIGHT, block->grid, &requests[2]);
-    MPI_Irecv(cell(block, now, 1, columns + 1), 1, block->column, to[RIGHT], LEFT, block->grid, &requests[3]);
-    MPI_Isend(cell(block, now, 1, 1), columns, MPI_DOUBLE, to[UP], UP, block->grid, &requests[4]);
-    MPI_Isend(cell(block, now, rows, 1), columns, MPI_DOUBLE, to[DOWN], DOWN, block->grid, &requests[5]);
-    MPI_Isend(cell(block, now, 1, 1), 1, block->column, to[LEFT], LEFT, block->grid, &requests[6]);
-    MPI_Isend(cell(block, now, 1, columns), 1, block->column, to[RIGHT], RIGHT, block->grid, &requests[7]);
-    MPI_Waitall(2 * SIDES, requests, MPI_STATUSES_IGNORE);
+    MPI_Request requests[2 * kSides];
+    MPI_Irecv(cell(block, now, 0, 1), columns, MPI_DOUBLE, to[kUp], kDown, block->grid, &requests[0]);
+    MPI_Irecv(cell(block, now, rows + 1, 1), columns, MPI_DOUBLE, to[kDown], kUp, block->grid, &requests[1]);
+    MPI_Irecv(cell(block, now, 1, 0), 1, block->column, to[kLeft], kRight, block->grid, &requests[2]);
+    MPI_Irecv(cell(block, now, 1, columns + 1), 1, block->column, to[kRight], kLeft, block->grid, &requests[3]);
+    MPI_Isend(cell(block, now, 1, 1), columns, MPI_DOUBLE, to[kUp], kUp, block->grid, &requests[4]);
+    MPI_Isend(cell(block, now, rows, 1), columns, MPI_DOUBLE, to[kDown], kDown, block->grid, &requests[5]);
+    MPI_Isend(cell(block, now, 1, 1), 1, block->column, to[kLeft], kLeft, block->grid, &requests[6]);
+    MPI_Isend(cell(block, now, 1, columns), 1, block->column, to[kRight], kRight, block->grid, &requests[7]);
+    MPI_Waitall(2 * kSides, requests, MPI_STATUSES_IGNORE);
 }
 
 /* Each cell becomes the mean of its four neighbours. The largest change. */

@@ -45,7 +45,7 @@ int PMPI_Errhandler_create(MPI_Comm_errhandler_function* function, MPI_Errhandle
 }
 DVM_ALIAS(Errhandler_create);
 
-/* There are no windows, files and sessions that would call them; but a program may make them all the same. They are
+/* There are no windows and files that would call them; but a program may make them all the same. They are
  * called with a pointer to a handle, as all are. */
 int PMPI_Win_create_errhandler(MPI_Win_errhandler_function* win_errhandler_fn, MPI_Errhandler* errhandler) {
     return create((MPI_Comm_errhandler_function*)(void (*)(void))win_errhandler_fn, errhandler, DVM_CALL);

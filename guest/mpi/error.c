@@ -37,8 +37,7 @@ static struct dvm_errhandler* handler_for(const struct dvm_comm* comm) {
     return dvm.self->errhandler->predefined == MPI_ERRORS_ARE_FATAL ? dvm.world->errhandler : dvm.self->errhandler;
 }
 
-int dvm_raise(struct dvm_comm* comm, int error_class, const char* call) {
-    struct dvm_errhandler* const handler = handler_for(comm);
+int dvm_raise_with(struct dvm_errhandler* handler, void* handle, int error_class, const char* call) {
     const char* const sentence = dvm_noted(error_class);
     const char* const text = dvm_class_text(error_class);
     if (sentence == NULL)
@@ -50,15 +49,18 @@ int dvm_raise(struct dvm_comm* comm, int error_class, const char* call) {
     }
     if (handler->predefined == MPI_ERRORS_RETURN) return error_class;
     if (handler->function == NULL) dvm_abort(1, "%s (%s)", noted.sentence, text == NULL ? "error" : text);
-    MPI_Comm handle = comm == NULL ? MPI_COMM_WORLD : dvm_comm_handle(comm);
     int code = error_class;
     if (handler->fortran) {
         MPI_Fint number = dvm_to_int(handle);
         ((void (*)(MPI_Fint*, MPI_Fint*))(void (*)(void))handler->function)(&number, &code);
     } else {
-        handler->function(&handle, &code);
+        handler->function((MPI_Comm*)(void*)&handle, &code);
     }
     return error_class;
+}
+
+int dvm_raise(struct dvm_comm* comm, int error_class, const char* call) {
+    return dvm_raise_with(handler_for(comm), comm == NULL ? MPI_COMM_WORLD : dvm_comm_handle(comm), error_class, call);
 }
 
 int dvm_error(struct dvm_comm* comm, int error_class, const char* call, const char* format, ...) {

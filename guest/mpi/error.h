@@ -30,6 +30,9 @@ int dvm_fail(int error_class, const char* format, ...) __attribute__((format(pri
  * sentence noted last; yields the class where the handler returns. `call`: DVM_CALL. */
 int dvm_raise(struct dvm_comm* comm, int error_class, const char* call);
 
+/* The same through a handler of another kind's; `handle` is what it gets a pointer to. */
+int dvm_raise_with(struct dvm_errhandler* handler, void* handle, int error_class, const char* call);
+
 /* Both at once. */
 int dvm_error(struct dvm_comm* comm, int error_class, const char* call, const char* format, ...)
     __attribute__((format(printf, 4, 5)));

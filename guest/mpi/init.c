@@ -26,23 +26,29 @@ static int make_world(void) {
     return MPI_SUCCESS;
 }
 
-static int start(const char* call) {
-    if (dvm.phase != DVM_BEFORE) dvm_abort(1, "%s was called a second time", call);
+void dvm_begin(int thread_level, const char* call) {
+    if (thread_level > dvm.thread_level) dvm.thread_level = thread_level;
+    dvm.phase = DVM_RUNNING;
+    if (dvm.world != NULL) return;
     if (divisi_init() != DIVISI_OK) dvm_abort(1, "%s: %s", call, divisi_error());
     dvm.rank = (uint32_t)divisi_rank();
     dvm.size = (uint32_t)divisi_size();
     int error = dvm_engine_start();
     if (error == MPI_SUCCESS) error = make_world();
     if (error != MPI_SUCCESS) dvm_abort(1, "%s: %s", call, dvm_noted(error));
-    dvm.phase = DVM_RUNNING;
+}
+
+static int start(int thread_level, const char* call) {
+    if (dvm.world_phase != DVM_BEFORE) dvm_abort(1, "%s was called a second time", call);
+    dvm_begin(thread_level, call);
+    dvm.world_phase = DVM_RUNNING;
     return MPI_SUCCESS;
 }
 
 int PMPI_Init(int* argc, char*** argv) {
     (void)argc;
     (void)argv;
-    dvm.thread_level = MPI_THREAD_SINGLE;
-    return start(DVM_CALL);
+    return start(MPI_THREAD_SINGLE, DVM_CALL);
 }
 DVM_ALIAS(Init);
 
@@ -50,9 +56,8 @@ DVM_ALIAS(Init);
 int PMPI_Init_thread(int* argc, char*** argv, int required, int* provided) {
     (void)argc;
     (void)argv;
-    dvm.thread_level = required < MPI_THREAD_SERIALIZED ? required : MPI_THREAD_SERIALIZED;
-    *provided = dvm.thread_level;
-    return start(DVM_CALL);
+    *provided = required < DVM_THREAD_LEVEL ? required : DVM_THREAD_LEVEL;
+    return start(*provided, DVM_CALL);
 }
 DVM_ALIAS(Init_thread);
 
@@ -69,13 +74,13 @@ int PMPI_Is_thread_main(int* flag) {
 DVM_ALIAS(Is_thread_main);
 
 int PMPI_Initialized(int* flag) {
-    *flag = dvm.phase != DVM_BEFORE;
+    *flag = dvm.world_phase != DVM_BEFORE;
     return MPI_SUCCESS;
 }
 DVM_ALIAS(Initialized);
 
 int PMPI_Finalized(int* flag) {
-    *flag = dvm.phase == DVM_AFTER;
+    *flag = dvm.world_phase == DVM_AFTER;
     return MPI_SUCCESS;
 }
 DVM_ALIAS(Finalized);
@@ -116,6 +121,7 @@ static void take_the_rest(void) {
 
 int PMPI_Finalize(void) {
     dvm_check_running(DVM_CALL);
+    if (dvm.world_phase != DVM_RUNNING) dvm_abort(1, "%s was called without MPI_Init", DVM_CALL);
     /* MPI lets attributes of MPI_COMM_SELF be the program's last words. */
     int error = dvm_attributes_delete(&dvm.self->attributes, MPI_COMM_SELF);
     if (error == MPI_SUCCESS) error = dvm_attributes_delete(&dvm.world->attributes, MPI_COMM_WORLD);
@@ -124,7 +130,8 @@ int PMPI_Finalize(void) {
     if (error != MPI_SUCCESS) return dvm_raise(dvm.world, error, DVM_CALL);
     take_the_rest();
     report_unreceived();
-    dvm.phase = DVM_AFTER;
+    dvm.world_phase = DVM_AFTER;
+    if (dvm.sessions == 0) dvm.phase = DVM_AFTER;
     return MPI_SUCCESS;
 }
 DVM_ALIAS(Finalize);

@@ -23,7 +23,9 @@
 enum dvm_phase { DVM_BEFORE, DVM_RUNNING, DVM_AFTER };
 
 struct dvm_state {
-    enum dvm_phase phase;
+    enum dvm_phase phase;       /* of MPI as a whole: it runs while the world does, or a session is there */
+    enum dvm_phase world_phase; /* what MPI_Init and MPI_Finalize change */
+    int sessions;
     int thread_level;
     uint32_t rank; /* world rank */
     uint32_t size; /* of the world */
@@ -32,5 +34,11 @@ struct dvm_state {
 };
 
 extern struct dvm_state dvm;
+
+/* The highest level of threads that is there. */
+#define DVM_THREAD_LEVEL MPI_THREAD_SERIALIZED
+
+/* Makes MPI run, if it does not yet, for one who asked for this level of threads. Ends the job where that fails. */
+void dvm_begin(int thread_level, const char* call);
 
 #endif

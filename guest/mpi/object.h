@@ -21,6 +21,7 @@ enum dvm_kind {
     DVM_ERRHANDLER,
     DVM_INFO,
     DVM_MESSAGE,
+    DVM_SESSION,
     DVM_KINDS,
 };
 

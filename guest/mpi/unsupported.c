@@ -1,4 +1,4 @@
-/* What is not there yet: one-sided communication, files, processes made at run time, sessions, partitioned
+/* What is not there yet: one-sided communication, files, processes made at run time, partitioned
  * communication, the tool information interface. Each function is there, so that programs link, and says so when it is
  * called. */
 #include "internal.h"
@@ -104,22 +104,12 @@ ABSENT(Pready, answer);
 ABSENT(Pready_range, answer);
 ABSENT(Pready_list, answer);
 ABSENT(Parrived, answer);
-ABSENT(Session_init, answer);
-ABSENT(Session_finalize, answer);
-ABSENT(Session_get_info, answer);
-ABSENT(Session_get_nth_pset, answer);
-ABSENT(Session_get_num_psets, answer);
-ABSENT(Session_get_pset_info, answer);
-ABSENT(Session_call_errhandler, answer);
-ABSENT(Session_get_errhandler, answer);
-ABSENT(Session_set_errhandler, answer);
 ABSENT(Session_attach_buffer, answer);
 ABSENT(Session_attach_buffer_c, answer);
 ABSENT(Session_detach_buffer, answer);
 ABSENT(Session_detach_buffer_c, answer);
 ABSENT(Session_flush_buffer, answer);
 ABSENT(Session_iflush_buffer, answer);
-ABSENT(Group_from_session_pset, answer);
 ABSENT(Abi_get_fortran_booleans, answer);
 ABSENT(Abi_get_fortran_info, answer);
 ABSENT(Abi_set_fortran_booleans, answer);

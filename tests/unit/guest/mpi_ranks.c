@@ -396,6 +396,44 @@ static void errors(void) {
     }
 }
 
+/* ---- sessions ---- */
+
+static int handled;
+static void handle(MPI_Session* session, int* code, ...) {
+    if (*session != MPI_SESSION_NULL && *code == MPI_ERR_ARG) ++handled;
+}
+
+/* Without MPI_Init, twice, and from a set of which only some take part. */
+static void session(int round) {
+    MPI_Session here;
+    MPI_Errhandler handler;
+    MPI_Group all;
+    MPI_Group none;
+    MPI_Comm comm;
+    int flag = 1;
+    int length = 0;
+    int sum = 0;
+    char name[64];
+    MPI_Session_create_errhandler(handle, &handler);
+    CHECK(MPI_Session_init(MPI_INFO_NULL, handler, &here) == MPI_SUCCESS);
+    MPI_Initialized(&flag);
+    CHECK(!flag);
+    CHECK(MPI_Group_from_session_pset(here, "mpi://nowhere", &none) == MPI_ERR_ARG && handled == round + 1);
+    CHECK(MPI_Session_get_nth_pset(here, MPI_INFO_NULL, 0, &length, NULL) == MPI_SUCCESS && length == 12);
+    CHECK(MPI_Session_get_nth_pset(here, MPI_INFO_NULL, 0, &length, name) == MPI_SUCCESS);
+    CHECK(strcmp(name, "mpi://WORLD") == 0);
+    CHECK(MPI_Group_from_session_pset(here, name, &all) == MPI_SUCCESS);
+    MPI_Group_size(all, &size);
+    MPI_Group_rank(all, &rank);
+    CHECK(MPI_Comm_create_from_group(all, "sessions", MPI_INFO_NULL, MPI_ERRORS_RETURN, &comm) == MPI_SUCCESS);
+    MPI_Allreduce(&rank, &sum, 1, MPI_INT, MPI_SUM, comm);
+    CHECK(sum == size * (size - 1) / 2);
+    MPI_Group_free(&all);
+    MPI_Comm_free(&comm);
+    MPI_Errhandler_free(&handler);
+    CHECK(MPI_Session_finalize(&here) == MPI_SUCCESS && here == MPI_SESSION_NULL);
+}
+
 /* A rank dies: the others hear of it when they need it, and go on without it. */
 static void death(void) {
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
@@ -441,6 +479,10 @@ static const struct {
 };
 
 int main(int argc, char** argv) {
+    if (argc == 2 && strcmp(argv[1], "sessions") == 0) {
+        for (int round = 0; round < 3; ++round) session(round);
+        return 0;
+    }
     for (size_t i = 0; argc == 2 && i < sizeof scenarios / sizeof *scenarios; ++i)
         if (strcmp(argv[1], scenarios[i].name) == 0) {
             start();

@@ -62,6 +62,10 @@ TEST(Mpi, MovesCollectivelyBetweenGroups) {
     for (const std::uint32_t count : {2U, 5U}) expect_all_well({.count = count}, "intercommunicators");
 }
 
+TEST(Mpi, RunsInSessionsAlone) {
+    for (const std::uint32_t count : {1U, 2U, 5U}) expect_all_well({.count = count}, "sessions");
+}
+
 TEST(Mpi, SaysWhatIsWrongWithAnArgument) {
     expect_all_well({.count = 2}, "errors");
 }
