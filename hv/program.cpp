@@ -22,6 +22,13 @@ const void* window_identity(int fd) {
     return reinterpret_cast<const void*>(static_cast<std::uintptr_t>(fd) + 1);  // NOLINT: an identity, never followed
 }
 
+std::vector<CpuPlace> places_of(const ProgramSpec& spec) {
+    if (!spec.places.empty()) return spec.places;
+    std::vector<CpuPlace> places;
+    for (const std::uint32_t node : spec.nodes) places.push_back({node, node});
+    return places;
+}
+
 // What a program has left in a node's processor goes with it.
 class Farewell {
 public:
@@ -40,7 +47,7 @@ Program::Program(ProgramSpec spec, Services services)
     : spec_(std::move(spec)),
       services_(services),
       memory_(*spec_.ram, *spec_.tables),
-      scheduler_(static_cast<unsigned>(spec_.nodes.size()), services.timers, spec_.kick),
+      scheduler_(places_of(spec_), spec_.spread, services.timers, spec_.kick),
       sleepers_(scheduler_),
       cpu_times_(spec_.nodes.size()),
       interval_timers_{make_interval_timer(SIGALRM), make_interval_timer(SIGVTALRM), make_interval_timer(SIGPROF)},
@@ -135,7 +142,7 @@ Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_
         }
         cpu_times_.take_up(*thread, cpu);
         if (std::exchange(thread->sched.parked, false)) complete_wait(*thread);
-        bool stays = true;
+        bool stays = !scheduler_.misplaced(*thread);
         while (stays && !over()) {
             stays = deliver_signals(*thread, vcpu);
             if (!stays || over()) break;

@@ -60,8 +60,10 @@ struct ProgramSpec {
     Ram* ram = nullptr;                // lent
     PageTables* tables = nullptr;      // lent; used by no other program meanwhile
     std::vector<std::uint32_t> nodes;  // which nodes are its CPUs, in the order of their numbers
-    bool node_page = false;            // the windows start with a node page: tell the program by auxv
-    GuestClock* clock = nullptr;       // lent: its window is among the windows; null: the host's clocks, by system call
+    std::vector<CpuPlace> places;      // of the CPUs, in the same order; empty: each is alone on its PU
+    Spread spread = Spread::kScatter;
+    bool node_page = false;       // the windows start with a node page: tell the program by auxv
+    GuestClock* clock = nullptr;  // lent: its window is among the windows; null: the host's clocks, by system call
     std::function<void(unsigned cpu)> kick;
     std::function<void(int code)> end_job;  // ends all programs of the job, this one among them; null: there are none
     int pid = 1;

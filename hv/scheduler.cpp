@@ -1,6 +1,7 @@
 #include "hv/scheduler.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -12,8 +13,9 @@ using State = Thread::Scheduling::State;
 
 }  // namespace
 
-Scheduler::Scheduler(unsigned cpus, Timers& timers, std::function<void(unsigned)> kick)
-    : nodes_(cpus), timers_(timers), kick_(std::move(kick)) {}
+Scheduler::Scheduler(const std::vector<CpuPlace>& places, Spread spread, Timers& timers,
+                     std::function<void(unsigned)> kick)
+    : nodes_(places.size()), loads_(places), spread_(spread), timers_(timers), kick_(std::move(kick)) {}
 
 Scheduler::~Scheduler() {
     close();
@@ -21,24 +23,25 @@ Scheduler::~Scheduler() {
     ticks_done_.wait(lock, [this] { return ticks_pending_ == 0; });
 }
 
+std::size_t Scheduler::load(unsigned cpu) const {
+    return nodes_[cpu].queue.size() + (nodes_[cpu].running != nullptr ? 1 : 0);
+}
+
 int Scheduler::choose(const Thread& thread) const {
     const auto& sched = thread.sched;
     // The vCPU that still has its state is the only one that can run it, and the best.
     if (sched.resident >= 0) return sched.resident;
-    const auto free = [&](unsigned cpu) {
-        return sched.affinity.test(cpu) && nodes_[cpu].running == nullptr && nodes_[cpu].queue.empty();
-    };
-    if (sched.cpu >= 0 && free(static_cast<unsigned>(sched.cpu))) return sched.cpu;
+    using Rank = std::array<std::size_t, 4>;
     int best = -1;
-    std::size_t best_load = 0;
+    Rank best_rank{};
     for (unsigned cpu = 0; cpu < nodes_.size(); ++cpu) {
         if (!sched.affinity.test(cpu)) continue;
-        if (free(cpu)) return static_cast<int>(cpu);
-        const std::size_t load = nodes_[cpu].queue.size() + (nodes_[cpu].running != nullptr ? 1 : 0);
-        if (best < 0 || load < best_load) {
-            best = static_cast<int>(cpu);
-            best_load = load;
-        }
+        const bool scatter = spread_ == Spread::kScatter;
+        const Rank rank{load(cpu), scatter ? loads_.pu(cpu) : 0, scatter ? loads_.core(cpu) : 0,
+                        sched.cpu == static_cast<int>(cpu) ? 0U : 1U};
+        if (best >= 0 && rank >= best_rank) continue;
+        best = static_cast<int>(cpu);
+        best_rank = rank;
     }
     return best < 0 ? 0 : best;
 }
@@ -48,6 +51,7 @@ void Scheduler::enqueue(Thread& thread, unsigned cpu) {
     thread.sched.cpu = static_cast<int>(cpu);
     Node& node = nodes_[cpu];
     node.queue.push_back(&thread);
+    loads_.add(cpu);
     if (node.waiting) {
         node.ready.notify_one();
     } else if (node.running != nullptr) {
@@ -55,10 +59,28 @@ void Scheduler::enqueue(Thread& thread, unsigned cpu) {
     }
 }
 
+bool Scheduler::unqueue(Thread& thread) {
+    const auto cpu = static_cast<unsigned>(thread.sched.cpu);
+    auto& queue = nodes_[cpu].queue;
+    const auto at = std::find(queue.begin(), queue.end(), &thread);
+    if (at == queue.end()) return false;
+    queue.erase(at);
+    loads_.remove(cpu);
+    return true;
+}
+
+void Scheduler::vacate(unsigned cpu) {
+    Node& node = nodes_[cpu];
+    node.running = nullptr;
+    node.preempt = node.leave = false;
+    loads_.remove(cpu);
+}
+
 void Scheduler::start(Thread& thread) {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
     enqueue(thread, static_cast<unsigned>(choose(thread)));
+    watch_balance();
 }
 
 Thread* Scheduler::take(unsigned cpu) {
@@ -69,21 +91,21 @@ Thread* Scheduler::take(unsigned cpu) {
         return thread;
     }
     // Steal from the longest queue a thread that may run here and is not bound to its vCPU.
-    Node* victim = nullptr;
-    std::deque<Thread*>::iterator found;
-    for (Node& other : nodes_) {
+    const Node* victim = nullptr;
+    Thread* found = nullptr;
+    for (const Node& other : nodes_) {
         if (other.queue.empty() || (victim != nullptr && other.queue.size() <= victim->queue.size())) continue;
         const auto candidate = std::find_if(other.queue.begin(), other.queue.end(), [cpu](const Thread* thread) {
             return thread->sched.resident < 0 && thread->sched.affinity.test(cpu);
         });
         if (candidate == other.queue.end()) continue;
         victim = &other;
-        found = candidate;
+        found = *candidate;
     }
-    if (victim == nullptr) return nullptr;
-    Thread* thread = *found;
-    victim->queue.erase(found);
-    return thread;
+    if (found == nullptr || !unqueue(*found)) return nullptr;
+    loads_.add(cpu);
+    watch_balance();
+    return found;
 }
 
 Thread* Scheduler::acquire(unsigned cpu, const std::function<void()>& nudged) {
@@ -96,7 +118,7 @@ Thread* Scheduler::acquire(unsigned cpu, const std::function<void()>& nudged) {
             thread->sched.cpu = static_cast<int>(cpu);
             thread->sched.resident = static_cast<int>(cpu);
             node.running = thread;
-            node.preempt = false;
+            node.preempt = node.leave = false;
             if (!node.queue.empty()) arm_tick(cpu);
             return thread;
         }
@@ -124,15 +146,11 @@ void Scheduler::evicted(Thread& thread) {
     const std::lock_guard lock(mutex_);
     thread.sched.resident = -1;
     if (thread.sched.state != State::kQueued) return;
-    // It waited for its vCPU to let go of it: perhaps a free node can have it now.
-    const auto home = static_cast<unsigned>(thread.sched.cpu);
+    // It waited for its vCPU to let go of it: perhaps another node can have it sooner now.
     const auto better = static_cast<unsigned>(choose(thread));
-    if (better == home || nodes_[better].running != nullptr) return;
-    auto& queue = nodes_[home].queue;
-    const auto at = std::find(queue.begin(), queue.end(), &thread);
-    if (at == queue.end()) return;
-    queue.erase(at);
+    if (load(better) + 1 >= load(static_cast<unsigned>(thread.sched.cpu)) || !unqueue(thread)) return;
     enqueue(thread, better);
+    watch_balance();
 }
 
 std::uint64_t Scheduler::prepare(Thread& thread, bool ended_by_signal) {
@@ -150,7 +168,8 @@ bool Scheduler::park(Thread& thread) {
     if (sched.woken || !sched.waiting) return false;
     sched.state = State::kBlocked;
     sched.parked = true;
-    nodes_[static_cast<unsigned>(sched.cpu)].running = nullptr;
+    vacate(static_cast<unsigned>(sched.cpu));
+    watch_balance();
     return true;
 }
 
@@ -159,7 +178,9 @@ void Scheduler::wake_locked(Thread& thread, std::int64_t result) {
     sched.waiting = false;
     sched.woken = true;
     sched.wake_result = result;
-    if (sched.state == State::kBlocked && !closed_) enqueue(thread, static_cast<unsigned>(choose(thread)));
+    if (sched.state != State::kBlocked || closed_) return;
+    enqueue(thread, static_cast<unsigned>(choose(thread)));
+    watch_balance();
 }
 
 void Scheduler::wake(Thread& thread, std::uint64_t ticket, std::int64_t result) {
@@ -177,36 +198,42 @@ bool Scheduler::yield(Thread& thread, bool voluntary) {
     const auto cpu = static_cast<unsigned>(thread.sched.cpu);
     Node& node = nodes_[cpu];
     if (node.queue.empty() || (!voluntary && !node.preempt)) return false;
-    node.preempt = false;
-    node.running = nullptr;
+    vacate(cpu);
     enqueue(thread, cpu);
     return true;
 }
 
 bool Scheduler::misplaced(const Thread& thread) const {
     const std::lock_guard lock(mutex_);
-    return !thread.sched.affinity.test(static_cast<unsigned>(thread.sched.cpu));
+    const auto cpu = static_cast<unsigned>(thread.sched.cpu);
+    return !thread.sched.affinity.test(cpu) || (nodes_[cpu].leave && nodes_[cpu].running == &thread);
 }
 
 void Scheduler::migrate(Thread& thread) {
     const std::lock_guard lock(mutex_);
-    nodes_[static_cast<unsigned>(thread.sched.cpu)].running = nullptr;
+    vacate(static_cast<unsigned>(thread.sched.cpu));
     thread.sched.resident = -1;
     if (!closed_) enqueue(thread, static_cast<unsigned>(choose(thread)));
+    watch_balance();
 }
 
 void Scheduler::exit(Thread& thread) {
     const std::lock_guard lock(mutex_);
-    nodes_[static_cast<unsigned>(thread.sched.cpu)].running = nullptr;
+    vacate(static_cast<unsigned>(thread.sched.cpu));
     thread.sched.state = State::kDead;
     thread.sched.resident = -1;
+    watch_balance();
 }
 
 void Scheduler::set_affinity(Thread& thread, const CpuSet& affinity) {
     const std::lock_guard lock(mutex_);
     thread.sched.affinity = affinity;
-    if (thread.sched.state == State::kRunning && !affinity.test(static_cast<unsigned>(thread.sched.cpu)))
-        kick_(static_cast<unsigned>(thread.sched.cpu));
+    if (thread.sched.cpu < 0 || affinity.test(static_cast<unsigned>(thread.sched.cpu))) return;
+    if (thread.sched.state == State::kRunning) kick_(static_cast<unsigned>(thread.sched.cpu));
+    // One that its vCPU still holds moves when that takes it up.
+    if (thread.sched.state != State::kQueued || thread.sched.resident >= 0 || !unqueue(thread)) return;
+    enqueue(thread, static_cast<unsigned>(choose(thread)));
+    watch_balance();
 }
 
 CpuSet Scheduler::affinity(const Thread& thread) const {
@@ -248,10 +275,61 @@ void Scheduler::tick(unsigned cpu) {
     if (--ticks_pending_ == 0) ticks_done_.notify_all();
 }
 
+void Scheduler::watch_balance() {
+    if (spread_ != Spread::kScatter || closed_) return;
+    if (!loads_.imbalance()) {
+        uneven_since_.reset();
+        return;
+    }
+    if (!uneven_since_) uneven_since_ = Timers::Clock::now();
+    if (balance_) return;
+    ++ticks_pending_;
+    balance_ = timers_.at(*uneven_since_ + kTimeSlice, [this] { balance(); });
+}
+
+void Scheduler::balance() {
+    const std::lock_guard lock(mutex_);
+    balance_.reset();
+    const auto now = Timers::Clock::now();
+    // One that came and went is the program's own rhythm: moving a thread for it would only cost.
+    if (const auto imbalance = loads_.imbalance(); imbalance && uneven_since_ && now - *uneven_since_ >= kTimeSlice) {
+        uneven_since_ = now;
+        if (even_out(*imbalance)) watch_balance();
+    } else {
+        watch_balance();
+    }
+    // Last: the destructor waits for it.
+    if (--ticks_pending_ == 0) ticks_done_.notify_all();
+}
+
+// Moves one thread, if one may: false leaves it to the next change.
+bool Scheduler::even_out(PuLoads::Imbalance imbalance) {
+    const auto can_move = [&](const Thread& thread) {
+        for (unsigned cpu = 0; cpu < nodes_.size(); ++cpu) {
+            if (loads_.index_of_pu(cpu) == imbalance.to_pu && load(cpu) == 0 && thread.sched.affinity.test(cpu))
+                return true;
+        }
+        return false;
+    };
+    for (unsigned cpu = 0; cpu < nodes_.size(); ++cpu) {
+        Node& node = nodes_[cpu];
+        if (loads_.index_of_pu(cpu) != imbalance.from_pu || node.running == nullptr || !can_move(*node.running))
+            continue;
+        node.leave = true;
+        kick_(cpu);
+        return true;
+    }
+    return false;
+}
+
 void Scheduler::close() {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
     closed_ = true;
+    if (balance_ && timers_.cancel(*balance_)) {
+        balance_.reset();
+        --ticks_pending_;
+    }
     for (unsigned cpu = 0; cpu < nodes_.size(); ++cpu) {
         Node& node = nodes_[cpu];
         if (node.ticking && timers_.cancel(node.tick)) {

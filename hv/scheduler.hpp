@@ -1,8 +1,9 @@
 // Which thread of a program runs on which of its nodes.
 //
 // A node that has nothing to do takes a thread from another's queue, so that no runnable thread waits while a node that
-// may run it idles. A thread that waits stays in its node's vCPU until another thread needs it: its vector state is
-// saved only then, and only that node can resume it before.
+// may run it idles. Nodes may share PUs: a new thread starts where its PU has the least to do, and one whose PU has
+// long had more to do than another moves there. A thread that waits stays in its node's vCPU until another thread needs
+// it: its vector state is saved only then, and only that node can resume it before.
 //
 // Threads: all members may be called from several threads. No callback into the caller is made under the lock, except
 // `kick`, which must not block.
@@ -13,26 +14,27 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include "hv/places.hpp"
 #include "hv/thread.hpp"
 #include "hv/timers.hpp"
 
 namespace divisi::hv {
 
-enum class Spread : std::uint8_t { kCompact, kScatter };
-
 class Scheduler {
 public:
-    // `kick(cpu)` makes the node leave guest code soon. `timers` is lent.
-    Scheduler(unsigned cpus, Timers& timers, std::function<void(unsigned)> kick);
+    // A node a place. `kick(cpu)` makes the node leave guest code soon. `timers` is lent.
+    Scheduler(const std::vector<CpuPlace>& places, Spread spread, Timers& timers, std::function<void(unsigned)> kick);
     Scheduler(const Scheduler&) = delete;
     Scheduler& operator=(const Scheduler&) = delete;
     ~Scheduler();
 
     [[nodiscard]] unsigned cpus() const { return static_cast<unsigned>(nodes_.size()); }
 
-    // A new thread: queued on a free node if there is one, else where the fewest wait.
+    // A new thread: queued on a free node if there is one (which of them, is the spread's to say), else where the
+    // fewest wait.
     void start(Thread& thread);
 
     // The node's next thread, waiting for one; null when the program is over. `resident` is the thread whose vector
@@ -81,6 +83,7 @@ private:
         Thread* resident = nullptr;
         bool waiting = false;  // its host thread sleeps in `acquire`
         bool preempt = false;
+        bool leave = false;  // the running thread is to move to another PU
         bool nudged = false;
         bool ticking = false;
         Timers::Id tick = 0;
@@ -88,18 +91,31 @@ private:
     };
 
     void wake_locked(Thread& thread, std::int64_t result);
+    [[nodiscard]] std::size_t load(unsigned cpu) const;
     int choose(const Thread& thread) const;
     void enqueue(Thread& thread, unsigned cpu);
+    // Takes a queued thread off its queue; false if it is on none.
+    bool unqueue(Thread& thread);
+    // The running thread is no longer there.
+    void vacate(unsigned cpu);
     Thread* take(unsigned cpu);
     void arm_tick(unsigned cpu);
     void tick(unsigned cpu);
+    // After every change of what there is to do: whether it is evenly spread, and since when not.
+    void watch_balance();
+    void balance();
+    bool even_out(PuLoads::Imbalance imbalance);
 
     mutable std::mutex mutex_;
     std::vector<Node> nodes_;
+    PuLoads loads_;
+    Spread spread_;
+    std::optional<Timers::Clock::time_point> uneven_since_;
+    std::optional<Timers::Id> balance_;
     Timers& timers_;
     std::function<void(unsigned)> kick_;
     bool closed_ = false;
-    unsigned ticks_pending_ = 0;
+    unsigned ticks_pending_ = 0;  // of nodes, and the balance's
     std::condition_variable ticks_done_;
 };
 

@@ -85,6 +85,7 @@ Result<Plan> make_plan(const Policy& policy, const Machine& machine, const PlanO
     plan.machine_pus = machine.usable_pu_count();
     plan.nodes = planned_nodes(policy, machine, placement.pus);
     plan.shared_memory = policy.shared_memory;
+    plan.threads = policy.threads;
     plan.shape = policy.interconnect.shape;
     plan.dimensions = dimensions_of(policy.interconnect, count);
     plan.link = policy.interconnect.link;

@@ -36,6 +36,7 @@ struct Plan {
     std::uint32_t machine_pus = 0;
     std::vector<PlannedNode> nodes;   // by id
     std::uint64_t shared_memory = 0;  // bytes of RAM of the whole multiprocessor in shared-memory mode
+    Threads threads = Threads::kScatter;
     Shape shape = Shape::kFull;
     std::vector<std::uint32_t> dimensions;
     LinkModel link;

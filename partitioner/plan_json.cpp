@@ -97,6 +97,7 @@ json::object to_json(const Plan& plan) {
             {"machine", {{"source", text(plan.machine)}, {"cores", plan.machine_cores}, {"pus", plan.machine_pus}}},
             {"nodes", nodes_json(plan)},
             {"shared_memory", plan.shared_memory},
+            {"threads", text(to_string(plan.threads))},
             {"interconnect", interconnect_json(plan)},
             {"links", links_json(plan)},
             {"notes", std::move(notes)}};
@@ -108,6 +109,7 @@ json::object to_vmm_config(const Plan& plan) {
             {"backend", text(to_string(plan.backend))},
             {"nodes", nodes_json(plan)},
             {"shared_memory", plan.shared_memory},
+            {"threads", text(to_string(plan.threads))},
             {"links", modelled_links_json(plan)},
             {"policy", text(plan.policy_text)}};
 }
@@ -138,6 +140,8 @@ Result<Plan> plan_from_json(const json::object& object) {
     plan.dimensions = known.dimensions;
     plan.metrics = measure(plan.links, count);
     DIVISI_TRY_ASSIGN(plan.shared_memory, uint_field_or(object, "shared_memory", 0));
+    DIVISI_TRY_ASSIGN(const std::string threads, string_field_or(object, "threads", "scatter"));
+    DIVISI_TRY_ASSIGN(plan.threads, parse_threads(threads));
     DIVISI_TRY_ASSIGN(plan.policy_text, string_field_or(object, "policy", {}));
     return plan;
 }

@@ -19,6 +19,9 @@ std::string_view to_string(Smt smt) noexcept {
 std::string_view to_string(PlacementKind placement) noexcept {
     return name_of(placement, kPlacements);
 }
+std::string_view to_string(Threads threads) noexcept {
+    return name_of(threads, kThreads);
+}
 std::string_view to_string(Backend backend) noexcept {
     return name_of(backend, kBackends);
 }
@@ -27,6 +30,13 @@ Result<Backend> parse_backend(std::string_view text) {
     for (const auto& [backend, name] : kBackends)
         if (name == text) return backend;
     return make_error(Errc::kUsage, "no such backend", "'" + std::string(text) + "'", "use auto, kvm or direct");
+}
+
+Result<Threads> parse_threads(std::string_view text) {
+    for (const auto& [threads, name] : kThreads)
+        if (name == text) return threads;
+    return make_error(Errc::kUsage, "no such placement of threads", "'" + std::string(text) + "'",
+                      "use scatter or compact");
 }
 
 Result<void> check_name(std::string_view name) {

@@ -34,13 +34,20 @@ enum class Smt : std::uint8_t {
     kAllow,  // siblings are used like cores, once every core has work
 };
 enum class PlacementKind : std::uint8_t { kCompact, kScatter, kLinked, kExplicit };
+// On which free node of a multiprocessor a program's next thread starts.
+enum class Threads : std::uint8_t {
+    kScatter,  // where the fewest run on its PU, and on its core
+    kCompact,  // the one with the lowest number
+};
 enum class Backend : std::uint8_t { kAuto, kKvm, kDirect };
 
 [[nodiscard]] std::string_view to_string(Smt smt) noexcept;
 [[nodiscard]] std::string_view to_string(PlacementKind placement) noexcept;
+[[nodiscard]] std::string_view to_string(Threads threads) noexcept;
 [[nodiscard]] std::string_view to_string(Backend backend) noexcept;
 // Errors: kUsage, naming the choices.
 Result<Backend> parse_backend(std::string_view text);
+Result<Threads> parse_threads(std::string_view text);
 
 // Which cores: all usable ones, the first `count`, or exactly the listed hwloc logical indexes (sorted, each once).
 struct CoreSelection {
@@ -74,6 +81,7 @@ struct Policy {
     std::uint64_t node_memory = 64U << 20U;  // bytes
     Mode mode = Mode::kMessagePassing;
     std::uint64_t shared_memory = 1U << 30U;  // bytes
+    Threads threads = Threads::kScatter;
     Interconnect interconnect;
     PlacementKind placement = PlacementKind::kCompact;
     std::vector<Pin> pins;

@@ -141,11 +141,15 @@ private:
     }
 
     void shared(const YamlValue& value) {
-        read_.map(value, "shared", {{"memory", [this](const YamlValue& memory) {
-                                         policy_.places.shared_memory = memory.place;
-                                         assign(policy_.shared_memory,
-                                                read_.size(memory, "memory", kMinSharedMemory, kMaxSharedMemory));
-                                     }}});
+        read_.map(value, "shared",
+                  {{"memory",
+                    [this](const YamlValue& memory) {
+                        policy_.places.shared_memory = memory.place;
+                        assign(policy_.shared_memory, read_.size(memory, "memory", kMinSharedMemory, kMaxSharedMemory));
+                    }},
+                   {"threads", [this](const YamlValue& threads) {
+                        assign(policy_.threads, read_.choice(threads, "threads", kThreads));
+                    }}});
     }
 
     void interconnect(const YamlValue& value) {

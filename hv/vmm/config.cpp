@@ -73,6 +73,10 @@ Result<Config> parse_config(std::string_view text) {
         config.nodes.push_back(node);
     }
     DIVISI_TRY_ASSIGN(config.shared_memory, memory_field(root, "shared_memory"));
+    DIVISI_TRY_ASSIGN(const std::string threads, string_field_or(root, "threads", "scatter"));
+    if (threads != "scatter" && threads != "compact")
+        return make_error(Errc::kProtocol, "'threads' must be scatter or compact");
+    config.threads = threads == "scatter" ? Spread::kScatter : Spread::kCompact;
     DIVISI_TRY_ASSIGN(const json::array* links, array_field(root, "links"));
     for (const json::value& value : *links) {
         DIVISI_TRY_ASSIGN(const LinkConfig link, parse_link(value, config.nodes.size()));

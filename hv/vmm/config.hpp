@@ -8,6 +8,7 @@
 #include "base/ids.hpp"
 #include "base/json.hpp"
 #include "base/result.hpp"
+#include "hv/places.hpp"
 
 namespace divisi::hv::vmm {
 
@@ -31,6 +32,7 @@ struct Config {
     std::string backend;
     std::vector<NodeConfig> nodes;  // by id
     std::uint64_t shared_memory = 0;
+    Spread threads = Spread::kScatter;
     std::vector<LinkConfig> links;
 };
 

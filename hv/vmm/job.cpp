@@ -169,6 +169,11 @@ ProgramSpec Job::program_spec(std::size_t index) {
     spec.ram = &topology_.ram(rank.nodes.front());
     spec.tables = &topology_.tables(index);
     spec.nodes = rank.nodes;
+    for (const std::uint32_t node : rank.nodes) {
+        const NodeConfig& config = topology_.node(node).config();
+        spec.places.push_back({config.core, static_cast<std::uint32_t>(config.os_pu)});
+    }
+    spec.spread = topology_.config().threads;
     spec.node_page = true;
     spec.clock = &topology_.clock();
     spec.keep_state = request_.core;

@@ -1,7 +1,9 @@
 #include "hv/scheduler.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <future>
 #include <vector>
@@ -12,6 +14,8 @@ namespace divisi::hv {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::Each;
+using ::testing::ElementsAre;
 
 // Threads that never run: only their places matter. The program is never touched.
 class SchedulerTest : public ::testing::Test {
@@ -22,11 +26,28 @@ protected:
         return *threads_.back();
     }
 
+    // Starts a thread, and has the node that it was put on take it up. Gives the node.
+    unsigned run_new(Scheduler& scheduler) {
+        Thread& fresh = thread(static_cast<int>(threads_.size()) + 1);
+        scheduler.start(fresh);
+        const auto cpu = static_cast<unsigned>(fresh.sched.cpu);
+        EXPECT_EQ(scheduler.acquire(cpu), &fresh);
+        return cpu;
+    }
+
     Timers timers_;
     std::atomic<unsigned> kicks_{0};
+    std::atomic<unsigned> kicked_{0};
+    const std::function<void(unsigned)> kick_ = [this](unsigned cpu) {
+        kicked_ = cpu;
+        ++kicks_;
+    };
     std::vector<std::unique_ptr<Thread>> threads_;
-    Scheduler scheduler_{2, timers_, [this](unsigned) { ++kicks_; }};
+    Scheduler scheduler_{{{0, 0}, {1, 1}}, Spread::kScatter, timers_, kick_};
 };
+
+// Four nodes on each of two PUs, with a core of its own each.
+const std::vector<CpuPlace> kTwoPus{{0, 0}, {0, 0}, {0, 0}, {0, 0}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
 
 TEST_F(SchedulerTest, SpreadsThreadsOverFreeNodes) {
     Thread& a = thread(1);
@@ -37,6 +58,90 @@ TEST_F(SchedulerTest, SpreadsThreadsOverFreeNodes) {
     Thread* second = scheduler_.acquire(1);
     EXPECT_EQ(first, &a);
     EXPECT_EQ(second, &b);
+}
+
+TEST_F(SchedulerTest, ScattersThreadsOverPus) {
+    Scheduler scheduler(kTwoPus, Spread::kScatter, timers_, kick_);
+    std::vector<unsigned> nodes;
+    for (int i = 0; i < 8; ++i) nodes.push_back(run_new(scheduler));
+    EXPECT_THAT(nodes, ElementsAre(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+TEST_F(SchedulerTest, CompactFillsOnePuAfterTheOther) {
+    Scheduler scheduler(kTwoPus, Spread::kCompact, timers_, kick_);
+    std::vector<unsigned> nodes;
+    for (int i = 0; i < 8; ++i) nodes.push_back(run_new(scheduler));
+    EXPECT_THAT(nodes, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+TEST_F(SchedulerTest, TakesACoreOfItsOwnBeforeASiblingOfABusyOne) {
+    Scheduler scheduler({{0, 0}, {0, 1}, {1, 2}, {1, 3}}, Spread::kScatter, timers_, kick_);
+    std::vector<unsigned> nodes;
+    for (int i = 0; i < 4; ++i) nodes.push_back(run_new(scheduler));
+    EXPECT_THAT(nodes, ElementsAre(0, 2, 1, 3));
+}
+
+TEST_F(SchedulerTest, MoreThreadsThanNodesAreDealtOutEvenly) {
+    Scheduler scheduler(kTwoPus, Spread::kScatter, timers_, kick_);
+    std::array<int, 8> counts{};
+    for (int tid = 1; tid <= 512; ++tid) {
+        Thread& fresh = thread(tid);
+        scheduler.start(fresh);
+        ++counts.at(static_cast<std::size_t>(fresh.sched.cpu));
+    }
+    EXPECT_THAT(counts, Each(64));
+}
+
+TEST_F(SchedulerTest, AThreadLeavesACrowdedPuForOneThatStaysIdle) {
+    Scheduler scheduler(kTwoPus, Spread::kScatter, timers_, kick_);
+    for (int i = 0; i < 4; ++i) run_new(scheduler);  // on 0, 4, 1, 5
+    scheduler.exit(*threads_[1]);
+    scheduler.exit(*threads_[3]);
+    while (kicks_ == 0) std::this_thread::yield();
+    Thread& moving = *threads_[kicked_ == 0 ? 0 : 2];
+    ASSERT_TRUE(scheduler.misplaced(moving));
+    scheduler.migrate(moving);
+    EXPECT_GE(moving.sched.cpu, 4);
+    EXPECT_EQ(scheduler.acquire(static_cast<unsigned>(moving.sched.cpu)), &moving);
+    EXPECT_FALSE(scheduler.misplaced(moving));
+}
+
+TEST_F(SchedulerTest, AThreadThatMayNotLeaveACrowdedPuStays) {
+    Scheduler scheduler(kTwoPus, Spread::kScatter, timers_, kick_);
+    CpuSet first_pu;
+    for (unsigned cpu = 0; cpu < 4; ++cpu) first_pu.set(cpu);
+    for (int tid = 1; tid <= 2; ++tid) {
+        Thread& bound = thread(tid);
+        scheduler.set_affinity(bound, first_pu);
+        scheduler.start(bound);
+        ASSERT_EQ(scheduler.acquire(static_cast<unsigned>(bound.sched.cpu)), &bound);
+    }
+    std::this_thread::sleep_for(50ms);
+    EXPECT_EQ(kicks_, 0U);
+    EXPECT_FALSE(scheduler.misplaced(*threads_[0]));
+    EXPECT_FALSE(scheduler.misplaced(*threads_[1]));
+}
+
+TEST_F(SchedulerTest, CompactLeavesThreadsWhereTheyAre) {
+    Scheduler scheduler(kTwoPus, Spread::kCompact, timers_, kick_);
+    for (int i = 0; i < 4; ++i) run_new(scheduler);
+    std::this_thread::sleep_for(50ms);
+    EXPECT_EQ(kicks_, 0U);
+}
+
+TEST_F(SchedulerTest, AQueuedThreadFollowsItsAffinity) {
+    Thread& a = thread(1);
+    Thread& b = thread(2);
+    CpuSet first;
+    first.set(0);
+    scheduler_.set_affinity(b, first);
+    scheduler_.start(a);
+    ASSERT_EQ(scheduler_.acquire(0), &a);
+    scheduler_.start(b);
+    ASSERT_EQ(b.sched.cpu, 0);
+    scheduler_.set_affinity(b, CpuSet().set(1));
+    EXPECT_EQ(b.sched.cpu, 1);
+    EXPECT_EQ(scheduler_.acquire(1), &b);
 }
 
 TEST_F(SchedulerTest, AnIdleNodeTakesFromABusyOnesQueue) {

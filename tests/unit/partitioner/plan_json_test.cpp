@@ -35,26 +35,29 @@ TEST(PlanJson, TellsWhatProgramsNeed) {
 
 TEST(PlanJson, IsTheConfigurationOfTheVmm) {
     const json::object config = to_vmm_config(small());
-    EXPECT_EQ(config.size(), 7U);
+    EXPECT_EQ(config.size(), 8U);
     EXPECT_EQ(config.at("name").as_string(), "test");
     EXPECT_EQ(config.at("mode").as_string(), "shared-memory");
     EXPECT_EQ(config.at("backend").as_string(), "auto");
     EXPECT_EQ(config.at("nodes").as_array().size(), 3U);
     EXPECT_EQ(config.at("nodes").at(0).as_object().size(), 6U);
     EXPECT_EQ(config.at("shared_memory").to_number<std::uint64_t>(), 1U << 30U);
+    EXPECT_EQ(config.at("threads").as_string(), "scatter");
     EXPECT_EQ(config.at("links").as_array().size(), 3U);
     EXPECT_THAT(std::string(config.at("policy").as_string()), HasSubstr("apiVersion: divisi/v1"));
 }
 
 TEST(PlanJson, ComesBackFromTheConfiguration) {
     const Plan original =
-        plan("nodes: {count: 12}\ninterconnect: {shape: torus, dimensions: [3, 4]}\n", data_file("machines/numa.xml"));
+        plan("nodes: {count: 12}\nshared: {threads: compact}\ninterconnect: {shape: torus, dimensions: [3, 4]}\n",
+             data_file("machines/numa.xml"));
     const auto text = json::serialize(to_vmm_config(original));
     const auto parsed = parse_object({text.data(), text.size()});
     ASSERT_TRUE(parsed);
     const auto back = plan_from_json(*parsed);
     ASSERT_TRUE(back) << back.error().message();
     EXPECT_EQ(to_vmm_config(*back), to_vmm_config(original));
+    EXPECT_EQ(back->threads, Threads::kCompact);
     EXPECT_EQ(back->shape, Shape::kTorus);
     EXPECT_EQ(back->dimensions, original.dimensions);
     EXPECT_EQ(back->metrics, original.metrics);

@@ -37,6 +37,7 @@ nodes:
 mode: shared-memory
 shared:
   memory: 2 GiB
+  threads: compact
 interconnect:
   shape: torus
   dimensions: [2, 3]
@@ -56,6 +57,7 @@ backend: direct
     EXPECT_EQ(result->node_memory, 128U << 20U);
     EXPECT_EQ(result->mode, Mode::kSharedMemory);
     EXPECT_EQ(result->shared_memory, 2ULL << 30U);
+    EXPECT_EQ(result->threads, Threads::kCompact);
     EXPECT_EQ(result->interconnect.shape, Shape::kTorus);
     EXPECT_THAT(result->interconnect.dimensions, ElementsAre(2, 3));
     EXPECT_EQ(result->interconnect.link.latency, std::chrono::nanoseconds(1500));
@@ -72,6 +74,7 @@ TEST(Policy, HasDefaults) {
     EXPECT_EQ(least.node_memory, 64U << 20U);
     EXPECT_EQ(least.mode, Mode::kMessagePassing);
     EXPECT_EQ(least.shared_memory, 1U << 30U);
+    EXPECT_EQ(least.threads, Threads::kScatter);
     EXPECT_EQ(least.interconnect.shape, Shape::kFull);
     EXPECT_EQ(least.interconnect.link, LinkModel{});
     EXPECT_EQ(least.placement, PlacementKind::kCompact);
