@@ -77,8 +77,10 @@ static bool watches_all(void) {
 }
 
 bool dvm_progress(void) {
-    const bool moved = watches_all() ? move_all() : move_busy();
-    return dvm_schedules_advance() || moved;
+    bool moved = watches_all() ? move_all() : move_busy();
+    moved = dvm_schedules_advance() || moved;
+    if (moved && dvm.locks) dvm_lock_was_worth_it();
+    return moved;
 }
 
 /* ---- waiting ---- */
@@ -107,6 +109,11 @@ static uint32_t collect_conditions(void) {
 }
 
 void dvm_idle(const struct dvm_waited* waited) {
+    if (dvm.locks) {
+        /* Asleep on the rings, this thread would keep the others out: so it comes back to look instead. */
+        dvm_unlock_for_a_while();
+        return;
+    }
     const uint32_t count = collect_conditions();
     engine.waited = waited;
     if (count != 0) {

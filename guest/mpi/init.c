@@ -28,6 +28,7 @@ static int make_world(void) {
 
 void dvm_begin(int thread_level, const char* call) {
     if (thread_level > dvm.thread_level) dvm.thread_level = thread_level;
+    dvm.locks = dvm.thread_level == MPI_THREAD_MULTIPLE;
     dvm.phase = DVM_RUNNING;
     if (dvm.world != NULL) return;
     if (divisi_init() != DIVISI_OK) dvm_abort(1, "%s: %s", call, divisi_error());
@@ -52,7 +53,6 @@ int PMPI_Init(int* argc, char*** argv) {
 }
 DVM_ALIAS(Init);
 
-/* Any thread may call, one at a time: nothing here belongs to a thread but the sentence of its last error. */
 int PMPI_Init_thread(int* argc, char*** argv, int required, int* provided) {
     (void)argc;
     (void)argv;

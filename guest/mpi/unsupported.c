@@ -1,6 +1,7 @@
 /* What is not there yet: one-sided communication, files, processes made at run time, partitioned
  * communication, the tool information interface. Each function is there, so that programs link, and says so when it is
  * called. */
+#define DVM_OUTSIDE
 #include "internal.h"
 
 /* SAFETY: a function that looks at none of its arguments may be called with any, by the calling convention; so one body

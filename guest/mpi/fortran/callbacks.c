@@ -1,4 +1,5 @@
 /* Operations, error handlers and generalized requests of Fortran programs. */
+#define DVM_OUTSIDE
 #include "fortran.h"
 #include "guest/mpi/internal.h"
 #include "guest/mpi/op.h"

@@ -1,4 +1,5 @@
 /* Scenarios of MPI programs that mpi_test.cpp runs as ranks: each checks itself. */
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,12 @@ static int came(const unsigned char* bytes, int length, int seed) {
     return 1;
 }
 
-static void start(void) {
-    CHECK(MPI_Init(NULL, NULL) == MPI_SUCCESS);
+static void start(int level) {
+    int provided = MPI_THREAD_SINGLE;
+    if (level == MPI_THREAD_SINGLE)
+        CHECK(MPI_Init(NULL, NULL) == MPI_SUCCESS);
+    else
+        CHECK(MPI_Init_thread(NULL, NULL, level, &provided) == MPI_SUCCESS && provided == level);
     CHECK(MPI_Comm_rank(MPI_COMM_WORLD, &rank) == MPI_SUCCESS);
     CHECK(MPI_Comm_size(MPI_COMM_WORLD, &size) == MPI_SUCCESS);
 }
@@ -396,6 +401,60 @@ static void errors(void) {
     }
 }
 
+/* ---- threads ---- */
+
+enum { kThreads = 4, kRounds = 60 };
+
+struct talker {
+    int number;
+    MPI_Comm comm; /* of this thread of every rank */
+};
+
+/* Messages around a ring of ranks by a tag of its own in the common communicator, collectives in its own, and requests
+ * that are asked for again and again. */
+static void* talk(void* argument) {
+    const struct talker* const talker = argument;
+    const int number = talker->number;
+    unsigned char* const sent = malloc(LONGEST);
+    unsigned char* const got = malloc(LONGEST);
+    const int next = (rank + 1) % size;
+    const int last = (rank + size - 1) % size;
+    for (int round = 0; round < kRounds; ++round) {
+        const int length = lengths[(round + number) % LENGTHS];
+        MPI_Request requests[2];
+        MPI_Status status;
+        int done = 0;
+        int count = 0;
+        int sum = 0;
+        for (int i = 0; i < length; ++i) sent[i] = (unsigned char)(i * 7 + rank + round * 3 + number * 5);
+        MPI_Irecv(got, LONGEST, MPI_BYTE, last, number, MPI_COMM_WORLD, &requests[0]);
+        MPI_Isend(sent, length, MPI_BYTE, next, number, MPI_COMM_WORLD, &requests[1]);
+        while (number % 2 == 0 && !done) MPI_Test(&requests[0], &done, &status);
+        if (number % 2 != 0) MPI_Wait(&requests[0], &status);
+        MPI_Wait(&requests[1], MPI_STATUS_IGNORE);
+        MPI_Get_count(&status, MPI_BYTE, &count);
+        CHECK(count == length && status.MPI_TAG == number);
+        for (int i = 0; i < length; ++i) CHECK(got[i] == (unsigned char)(i * 7 + last + round * 3 + number * 5));
+        MPI_Allreduce(&number, &sum, 1, MPI_INT, MPI_SUM, talker->comm);
+        CHECK(sum == number * size);
+    }
+    free(sent);
+    free(got);
+    return argument;
+}
+
+static void threads(void) {
+    pthread_t running[kThreads];
+    struct talker talkers[kThreads];
+    for (int i = 0; i < kThreads; ++i) {
+        talkers[i].number = i;
+        MPI_Comm_dup(MPI_COMM_WORLD, &talkers[i].comm);
+    }
+    for (int i = 0; i < kThreads; ++i) CHECK(pthread_create(&running[i], NULL, talk, &talkers[i]) == 0);
+    for (int i = 0; i < kThreads; ++i) CHECK(pthread_join(running[i], NULL) == 0);
+    for (int i = 0; i < kThreads; ++i) MPI_Comm_free(&talkers[i].comm);
+}
+
 /* ---- sessions ---- */
 
 static int handled;
@@ -466,6 +525,7 @@ static const struct {
     {"order", order},
     {"probes", probes},
     {"requests", requests},
+    {"threads", threads},
     {"communicators", communicators},
     {"errors", errors},
     {"death", death},
@@ -485,7 +545,7 @@ int main(int argc, char** argv) {
     }
     for (size_t i = 0; argc == 2 && i < sizeof scenarios / sizeof *scenarios; ++i)
         if (strcmp(argv[1], scenarios[i].name) == 0) {
-            start();
+            start(scenarios[i].run == threads ? MPI_THREAD_MULTIPLE : MPI_THREAD_SINGLE);
             scenarios[i].run();
             return MPI_Finalize();
         }

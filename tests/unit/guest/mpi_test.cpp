@@ -62,6 +62,11 @@ TEST(Mpi, MovesCollectivelyBetweenGroups) {
     for (const std::uint32_t count : {2U, 5U}) expect_all_well({.count = count}, "intercommunicators");
 }
 
+TEST(Mpi, IsCalledByManyThreadsAtTheSameTime) {
+    for (const std::uint32_t count : {1U, 2U, 3U}) expect_all_well({.count = count}, "threads");
+    expect_all_well({.count = 2, .ring_bytes = DIVISI_TEST_SMALL_RING}, "threads");
+}
+
 TEST(Mpi, RunsInSessionsAlone) {
     for (const std::uint32_t count : {1U, 2U, 5U}) expect_all_well({.count = count}, "sessions");
 }
