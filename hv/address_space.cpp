@@ -502,7 +502,8 @@ void AddressSpace::map_windows() {
     }
 }
 
-bool AddressSpace::populate(Gva address, Gva area_begin, Area& area, std::uint32_t pages) {
+bool AddressSpace::populate(Gva address, Gva area_begin, Area& area, std::uint32_t pages,
+                            std::vector<FrameRun>* taken) {
     const Gva end = std::min(area.end, address + std::uint64_t{pages} * kPageBytes);
     const std::uint64_t file_pages =
         area.file && !area.file->zeros_beyond ? page_ceil(area.file->bytes) : area.end - area_begin;
@@ -517,6 +518,7 @@ bool AddressSpace::populate(Gva address, Gva area_begin, Area& area, std::uint32
             gap_end += kPageBytes;
         const FrameRun run = ram_.allocate(static_cast<std::uint32_t>((gap_end - at) / kPageBytes));
         if (run.count == 0) return at > address;
+        if (taken != nullptr) taken->push_back(run);
         const std::size_t run_bytes = std::size_t{run.count} * kPageBytes;
         if (area.file && at - area_begin < area.file->bytes) {
             const std::uint64_t in_file = std::min<std::uint64_t>(run_bytes, area.file->bytes - (at - area_begin));
@@ -536,7 +538,7 @@ bool AddressSpace::populate(Gva address, Gva area_begin, Area& area, std::uint32
     return true;
 }
 
-FaultOutcome AddressSpace::fault_locked(Gva address, Access access) {
+FaultOutcome AddressSpace::fault_locked(Gva address, Access access, std::vector<FrameRun>& taken) {
     const Gva page = page_floor(address);
     const auto it = find(page);
     if (it == areas_.end()) return FaultOutcome::kNotMapped;
@@ -567,15 +569,23 @@ FaultOutcome AddressSpace::fault_locked(Gva address, Access access) {
     const Gva run_bytes = std::uint64_t{run} * kPageBytes;
     const Gva start = std::max(it->first, page - page % run_bytes);
     const auto pages_before = static_cast<std::uint32_t>((page - start) / kPageBytes);
-    if (!populate(page, it->first, area, run - std::min(run - 1, pages_before))) return FaultOutcome::kOutOfMemory;
-    if (start < page) populate(start, it->first, area, pages_before);
+    if (!populate(page, it->first, area, run - std::min(run - 1, pages_before), &taken))
+        return FaultOutcome::kOutOfMemory;
+    if (start < page) populate(start, it->first, area, pages_before, &taken);
     touch();
     return FaultOutcome::kResolved;
 }
 
 FaultOutcome AddressSpace::fault(Gva address, Access access) {
-    const std::unique_lock lock(mutex_);
-    return fault_locked(address, access);
+    std::vector<FrameRun> taken;
+    FaultOutcome outcome{};
+    {
+        const std::unique_lock lock(mutex_);
+        outcome = fault_locked(address, access, taken);
+    }
+    // Not under the lock: other nodes' faults need not wait until the host has cleared so many pages.
+    for (const FrameRun run : taken) ram_.populate(run);
+    return outcome;
 }
 
 std::byte* AddressSpace::reach(Gva address, bool write) const {

@@ -151,8 +151,9 @@ private:
     // After entries of [begin, end) lost rights: no processor keeps the old ones of the frames `changed`.
     void invalidate(Gva begin, Gva end, const std::vector<FrameRun>& changed);
     void apply_protection(Gva begin, Gva end, int prot);
-    bool populate(Gva address, Gva area_begin, Area& area, std::uint32_t pages);
-    FaultOutcome fault_locked(Gva address, Access access);
+    // `taken`, if given, gets the frames that it took.
+    bool populate(Gva address, Gva area_begin, Area& area, std::uint32_t pages, std::vector<FrameRun>* taken = nullptr);
+    FaultOutcome fault_locked(Gva address, Access access, std::vector<FrameRun>& taken);
     // The VMM's pointer to the page, or null; needs the map held.
     std::byte* reach(Gva address, bool write) const;
     template <typename Step>

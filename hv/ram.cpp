@@ -98,6 +98,11 @@ void Ram::free(FrameRun run) {
     next_ = std::min(next_, run.first);
 }
 
+void Ram::populate(FrameRun run) const {
+    // A kernel before 5.14 does not know it; the pages then come one by one.
+    if (run.count != 0) ::madvise(host(run.first), std::size_t{run.count} * kPageBytes, MADV_POPULATE_WRITE);
+}
+
 void Ram::invalidate(FrameRun run) const {
     if (run.count != 0) ::madvise(host(run.first), std::size_t{run.count} * kPageBytes, MADV_DONTNEED);
 }
