@@ -13,7 +13,7 @@ std::string activity(const json::object& thread) {
     std::string text = text_of(thread, "state");
     if (const std::string call = text_of(thread, "call"); call != "-") text += " in " + call;
     // In its own words: better than an address.
-    if (const std::string waits = text_of(thread, "waits"); waits != "-") return waits;
+    if (std::string waits = text_of(thread, "waits"); waits != "-") return waits;
     if (const std::string futex = text_of(thread, "futex"); futex != "-") text += " " + futex;
     return text;
 }
