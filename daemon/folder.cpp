@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "base/remove_tree.hpp"
 #include "daemon/api/requests.hpp"
 
 namespace divisi::daemon {
@@ -85,10 +86,7 @@ Result<Facts> read_folder(const std::string& dir) {
 }
 
 Result<void> remove_folder(const std::string& dir) {
-    std::error_code error;
-    std::filesystem::remove_all(dir, error);
-    if (error) return Error{error, "cannot remove a topology's folder", dir, {}};
-    return {};
+    return remove_tree(AT_FDCWD, dir);
 }
 
 Result<std::vector<std::string>> list_folders(const std::string& topologies_dir) {
