@@ -80,6 +80,7 @@ Result<Plan> make_plan(const Policy& policy, const Machine& machine, const PlanO
     plan.name = options.name.value_or(policy.name);
     plan.mode = options.mode.value_or(policy.mode);
     plan.backend = options.backend.value_or(policy.backend);
+    plan.files = policy.files;
     plan.machine = machine.source;
     plan.machine_cores = static_cast<std::uint32_t>(machine.usable_cores().size());
     plan.machine_pus = machine.usable_pu_count();

@@ -31,6 +31,7 @@ struct Plan {
     std::string name;
     Mode mode = Mode::kMessagePassing;
     Backend backend = Backend::kAuto;
+    FileRules files;
     std::string machine;              // what was planned for: "this machine", a file, a synthetic description
     std::uint32_t machine_cores = 0;  // cores and PUs of it that may be used, whether or not the plan uses them
     std::uint32_t machine_pus = 0;

@@ -100,6 +100,7 @@ json::object to_json(const Plan& plan) {
             {"threads", text(to_string(plan.threads))},
             {"interconnect", interconnect_json(plan)},
             {"links", links_json(plan)},
+            {"files", divisi::to_json(plan.files)},
             {"notes", std::move(notes)}};
 }
 
@@ -111,6 +112,7 @@ json::object to_vmm_config(const Plan& plan) {
             {"shared_memory", plan.shared_memory},
             {"threads", text(to_string(plan.threads))},
             {"links", modelled_links_json(plan)},
+            {"files", divisi::to_json(plan.files)},
             {"policy", text(plan.policy_text)}};
 }
 
@@ -142,6 +144,10 @@ Result<Plan> plan_from_json(const json::object& object) {
     DIVISI_TRY_ASSIGN(plan.shared_memory, uint_field_or(object, "shared_memory", 0));
     DIVISI_TRY_ASSIGN(const std::string threads, string_field_or(object, "threads", "scatter"));
     DIVISI_TRY_ASSIGN(plan.threads, parse_threads(threads));
+    if (object.contains("files")) {
+        DIVISI_TRY_ASSIGN(const json::object* files, object_field(object, "files"));
+        DIVISI_TRY_ASSIGN(plan.files, file_rules_from_json(*files));
+    }
     DIVISI_TRY_ASSIGN(plan.policy_text, string_field_or(object, "policy", {}));
     return plan;
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file_rules.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "partitioner/interconnect.hpp"
@@ -86,6 +87,7 @@ struct Policy {
     PlacementKind placement = PlacementKind::kCompact;
     std::vector<Pin> pins;
     Backend backend = Backend::kAuto;
+    FileRules files;
 
     // Where things stand, for errors that show only on a machine.
     struct Places {

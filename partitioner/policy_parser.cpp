@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "base/quantity.hpp"
 #include "partitioner/policy.hpp"
@@ -57,6 +58,7 @@ public:
              {"shared", [this](const YamlValue& value) { shared(value); }},
              {"interconnect", [this](const YamlValue& value) { interconnect(value); }},
              {"placement", [this](const YamlValue& value) { placement(value); }},
+             {"files", [this](const YamlValue& value) { files(value); }},
              {"backend",
               [this](const YamlValue& value) { assign(policy_.backend, read_.choice(value, "backend", kBackends)); }}});
         if (root.kind != YamlValue::Kind::kMap) return;
@@ -291,6 +293,41 @@ private:
         if (!nodes) read_.problem(value.place, "a place without its nodes", "add for example nodes: \"0-7\"");
         if (targets != 1) read_.problem(value.place, "a place needs either core or pu", std::string(kExplicitForm));
         policy_.pins.push_back(std::move(pin));
+    }
+
+    void files(const YamlValue& value) {
+        std::map<std::string, std::string_view> known;  // path → the list that has it
+        const auto list = [&](std::vector<std::string>& paths, std::string_view name) {
+            return PolicyReader::Key{name, [&, name](const YamlValue& items) { file_list(items, name, paths, known); }};
+        };
+        read_.map(value, "files",
+                  {list(policy_.files.hidden, "hidden"), list(policy_.files.readable, "readable"),
+                   list(policy_.files.writable, "writable")});
+    }
+
+    void file_list(const YamlValue& value, std::string_view list, std::vector<std::string>& paths,
+                   std::map<std::string, std::string_view>& known) {
+        const auto items = read_.sequence(value, list, "[/usr, /data]");
+        if (value.kind == YamlValue::Kind::kSequence) paths.clear();
+        if (items.size() > kMaxFileRules) {
+            read_.problem(value.place, fmt::format("{} paths are {}", items.size(), list),
+                          fmt::format("at most {}: name the folders that have them", kMaxFileRules));
+            return;
+        }
+        for (const YamlValue& item : items) {
+            const auto written = read_.text(item, "a path", "/data");
+            if (!written) continue;
+            if (const auto fault = check_file_rule(*written)) {
+                read_.problem(item.place, fmt::format("{} path {} is {}", list, describe(item), fault->problem),
+                              fault->way_out);
+                continue;
+            }
+            const auto [entry, fresh] = known.emplace(plain_path(*written), list);
+            if (!fresh)
+                read_.problem(item.place, fmt::format("{} is {} already", describe(item), entry->second),
+                              "name each path once");
+            paths.push_back(entry->first);
+        }
     }
 
     Policy& policy_;

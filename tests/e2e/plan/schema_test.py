@@ -48,6 +48,9 @@ GOOD = [
     ONE + "shared: {threads: compact}\n",
     ONE + "shared: {memory: 2GiB, threads: scatter}\n",
     ONE + "backend: direct\n",
+    ONE + "files: {}\n",
+    ONE + "files: {hidden: [/home, /etc/shadow], readable: [/usr, data], writable: [., /data/out]}\n",
+    ONE + "files: {readable: [], writable: []}\n",
     ONE + "interconnect: {}\n",
     ONE + "interconnect: {link: {latency: 2us, bandwidth: 10Gbit/s}}\n",
     ONE + "interconnect: {link: {latency: 0.5 ms, bandwidth: 1.25GB/s}}\n",
@@ -64,6 +67,12 @@ GOOD = [
 
 # Refused by both.
 BAD = [
+    ONE + "files: {hidden: /home}\n",
+    ONE + "files: {secret: [/home]}\n",
+    ONE + "files: {readable: ['']}\n",
+    ONE + "files: {readable: [~/x]}\n",
+    ONE + "files: {writable: [../x]}\n",
+    ONE + "files: {writable: [/data/..]}\n",
     "",
     "[]",
     "apiVersion: divisi/v1\n",

@@ -35,7 +35,7 @@ TEST(PlanJson, TellsWhatProgramsNeed) {
 
 TEST(PlanJson, IsTheConfigurationOfTheVmm) {
     const json::object config = to_vmm_config(small());
-    EXPECT_EQ(config.size(), 8U);
+    EXPECT_EQ(config.size(), 9U);
     EXPECT_EQ(config.at("name").as_string(), "test");
     EXPECT_EQ(config.at("mode").as_string(), "shared-memory");
     EXPECT_EQ(config.at("backend").as_string(), "auto");
@@ -44,13 +44,15 @@ TEST(PlanJson, IsTheConfigurationOfTheVmm) {
     EXPECT_EQ(config.at("shared_memory").to_number<std::uint64_t>(), 1U << 30U);
     EXPECT_EQ(config.at("threads").as_string(), "scatter");
     EXPECT_EQ(config.at("links").as_array().size(), 3U);
+    EXPECT_EQ(config.at("files").at("writable").at(0).as_string(), ".");
     EXPECT_THAT(std::string(config.at("policy").as_string()), HasSubstr("apiVersion: divisi/v1"));
 }
 
 TEST(PlanJson, ComesBackFromTheConfiguration) {
-    const Plan original =
-        plan("nodes: {count: 12}\nshared: {threads: compact}\ninterconnect: {shape: torus, dimensions: [3, 4]}\n",
-             data_file("machines/numa.xml"));
+    const Plan original = plan(
+        "nodes: {count: 12}\nfiles: {hidden: [/h]}\nshared: {threads: compact}\ninterconnect: {shape: torus, "
+        "dimensions: [3, 4]}\n",
+        data_file("machines/numa.xml"));
     const auto text = json::serialize(to_vmm_config(original));
     const auto parsed = parse_object({text.data(), text.size()});
     ASSERT_TRUE(parsed);

@@ -44,6 +44,10 @@ interconnect:
   link: {latency: 1.5us, bandwidth: 10Gbit/s}
 placement: scatter
 backend: direct
+files:
+  hidden: [/home, secret]
+  readable: [/usr/, /etc]
+  writable: [., /data//out]
 )",
                                      "p.yaml");
     ASSERT_TRUE(result) << result.error().message();
@@ -64,6 +68,7 @@ backend: direct
     EXPECT_EQ(result->interconnect.link.bandwidth, 10'000'000'000U);
     EXPECT_EQ(result->placement, PlacementKind::kScatter);
     EXPECT_EQ(result->backend, Backend::kDirect);
+    EXPECT_EQ(result->files, (FileRules{{"/home", "secret"}, {"/usr", "/etc"}, {".", "/data/out"}}));
 }
 
 TEST(Policy, HasDefaults) {
@@ -79,6 +84,8 @@ TEST(Policy, HasDefaults) {
     EXPECT_EQ(least.interconnect.link, LinkModel{});
     EXPECT_EQ(least.placement, PlacementKind::kCompact);
     EXPECT_EQ(least.backend, Backend::kAuto);
+    EXPECT_EQ(least.files, (FileRules{{}, {"/"}, {"."}}));
+    EXPECT_EQ(policy("nodes: {count: 1}\nfiles: {writable: []}\n").files, (FileRules{{}, {"/"}, {}}));
 }
 
 TEST(Policy, ReadsACountOrAListOfCores) {
@@ -124,6 +131,18 @@ INSTANTIATE_TEST_SUITE_P(
             "unknown key 'xyzzy' in the policy (one of: apiVersion,"},
         Bad{"UnknownNestedKey", "nodes: {count: 1, memroy: 64MiB}\n",
             "p.yaml:3:19: unknown key 'memroy' in nodes (did you mean 'memory'?)"},
+        Bad{"UnknownKeyOfFiles", "nodes: {count: 1}\nfiles: {hiden: [/a]}\n",
+            "p.yaml:4:9: unknown key 'hiden' in files (did you mean 'hidden'?)"},
+        Bad{"OnePathForFiles", "nodes: {count: 1}\nfiles: {readable: /usr}\n",
+            "p.yaml:4:19: readable must be a list, not '/usr' (for example [/usr, /data])"},
+        Bad{"PathThatLeadsUp", "nodes: {count: 1}\nfiles: {writable: [., ../x]}\n",
+            "p.yaml:4:23: writable path '../x' is one that leads up again (write a whole path such as /data"},
+        Bad{"PathOfAHome", "nodes: {count: 1}\nfiles: {hidden: [~/.ssh]}\n",
+            "p.yaml:4:18: hidden path '~/.ssh' is not spelled out"},
+        Bad{"PathOfADevice", "nodes: {count: 1}\nfiles: {readable: [/dev/kvm]}\n",
+            "p.yaml:4:20: readable path '/dev/kvm' is one that each node makes up for itself (leave it out)"},
+        Bad{"PathTwice", "nodes: {count: 1}\nfiles: {hidden: [/a], writable: [/a/]}\n",
+            "p.yaml:4:34: '/a/' is hidden already (name each path once)"},
         Bad{"RepeatedKey", "nodes: {count: 1}\nmode: shared-memory\nmode: message-passing\n",
             "p.yaml:5:1: 'mode' is set twice (it is set in line 4 already; keep one)"},
         Bad{"RepeatedNestedKey", "nodes: {count: 1, count: 2}\n", "p.yaml:3:19: 'count' is set twice"},
