@@ -1,10 +1,10 @@
 #include "hv/file_view.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,36 +16,8 @@ namespace divisi::hv {
 namespace {
 
 constexpr int kMaxLinks = 40;
+constexpr std::array kMadeUpRoots = {"dev", "proc", "sys"};
 constexpr int kFolderFlags = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
-constexpr std::array kScratchFolders = {"/tmp", "/var/tmp", "/dev/shm"};
-
-// File systems that show or steer the host's kernel, wherever they are mounted.
-bool reveals_host(const Fd& folder) {
-    constexpr std::array<std::uint32_t, 18> kKernelFileSystems = {
-        0x9fa0,      // proc
-        0x62656572,  // sysfs
-        0x1cd1,      // devpts
-        0x27e0eb,    // cgroup
-        0x63677270,  // cgroup2
-        0x64626720,  // debugfs
-        0x74726163,  // tracefs
-        0x73636673,  // securityfs
-        0xcafe4a11,  // bpf
-        0x62656570,  // configfs
-        0xde5e81e4,  // efivarfs
-        0x6165676c,  // pstore
-        0x42494e4d,  // binfmt_misc
-        0x6e736673,  // nsfs
-        0xf97cff8c,  // selinux
-        0x43415d53,  // smack
-        0x19800202,  // mqueue
-        0x65735543,  // fusectl
-    };
-    struct statfs status {};
-    if (::fstatfs(folder.get(), &status) != 0) return true;
-    const auto type = static_cast<std::uint32_t>(status.f_type);
-    return std::find(kKernelFileSystems.begin(), kKernelFileSystems.end(), type) != kKernelFileSystems.end();
-}
 
 // Devices that are no danger wherever their file lies.
 bool harmless_device(dev_t device) {
@@ -54,13 +26,6 @@ bool harmless_device(dev_t device) {
     return std::any_of(kDevices.begin(), kDevices.end(), [device](const auto& item) {
         return major(device) == item.first && minor(device) == item.second;
     });
-}
-
-// What the VMM makes up, less what hangs there of the host's.
-bool is_made_up(std::string_view path) {
-    constexpr std::string_view kShared = "/dev/shm";
-    const bool shared = path.starts_with(kShared) && (path.size() == kShared.size() || path[kShared.size()] == '/');
-    return is_virtual(path) && !shared;
 }
 
 std::string join(const std::string& folder, std::string_view name) {
@@ -83,22 +48,26 @@ public:
     std::int64_t run(const ViewFolder& from, std::string_view path, Last last);
 
 private:
-    ViewFolder& here() { return stack_.back(); }
     // Puts the components of `path` before those that are left.
     std::int64_t push(std::string_view path);
     void go_to_root();
+    void go_to(ViewFolder folder, const FilePlace* place);
+    void go_to(ViewFolder folder);
     bool take_shortcut();
     std::int64_t step_up();
     std::int64_t step(const std::string& name, bool last, bool follow);
     std::int64_t step_made_up(const std::string& path, const std::string& name, bool last, bool follow);
-    std::int64_t enter(Fd fd, const struct stat& status, std::string path, const std::string& name, bool last);
+    // Whether what was met can be seen from here. `region` becomes that it lies in.
+    bool shows(const FilePlace* place, const FileRegion*& region) const;
+    std::int64_t enter(Fd fd, struct stat status, std::string path, const std::string& name, bool last);
     std::int64_t follow_link(const std::string& target);
     void finish_here();
 
     const FileView& view_;
     const MadeUpFiles& made_up_;
     Found& found_;
-    std::vector<ViewFolder> stack_;
+    ViewFolder here_;
+    const FilePlace* here_place_ = nullptr;
     std::vector<std::string> left_;  // components, the next one last
     int links_ = 0;
 };
@@ -119,23 +88,32 @@ std::int64_t FileView::Walk::push(std::string_view path) {
     return 0;
 }
 
-void FileView::Walk::go_to_root() {
-    stack_.clear();
-    stack_.push_back({view_.root_, "/", false});
+void FileView::Walk::go_to(ViewFolder folder, const FilePlace* place) {
+    here_ = std::move(folder);
+    here_place_ = place;
+}
+
+void FileView::Walk::go_to(ViewFolder folder) {
     struct stat status {};
-    if (::fstat(view_.root_->get(), &status) == 0) here().writable = view_.is_writable_root(status);
+    const bool known = folder.fd && ::fstat(folder.fd->get(), &status) == 0;
+    go_to(std::move(folder), known ? view_.places_.find(status) : nullptr);
+}
+
+void FileView::Walk::go_to_root() {
+    go_to({view_.places_.root(), "/", view_.places_.root_region()});
 }
 
 void FileView::Walk::finish_here() {
-    found_.parent = here();
+    found_.parent = here_;
     found_.name.clear();
-    found_.path = here().path;
-    found_.writable = here().writable;
-    if (!here().fd) {
-        found_.node = made_up_.find(here().path);
+    found_.path = here_.path;
+    found_.region = here_.region;
+    found_.writable = here_.writable();
+    if (!here_.fd) {
+        found_.node = made_up_.find(here_.path);
         return;
     }
-    found_.fd = Fd(::openat(here().fd->get(), ".", kFolderFlags));
+    found_.fd = Fd(::openat(here_.fd->get(), ".", kFolderFlags));
     if (found_.fd.valid()) ::fstat(found_.fd.get(), &found_.status);
 }
 
@@ -143,55 +121,67 @@ void FileView::Walk::finish_here() {
 // and must refuse if it is otherwise. The last component is left, since it may not exist.
 bool FileView::Walk::take_shortcut() {
     constexpr std::size_t kWorthIt = 3;
-    if (left_.size() < kWorthIt || !here().fd) return false;
+    if (left_.size() < kWorthIt || !here_.fd) return false;
     std::string path;
     for (std::size_t i = left_.size() - 1; i > 0; --i) {
         if (left_[i] == "..") return false;
         path += (path.empty() ? "" : "/") + left_[i];
     }
-    // What is made up hangs at the root; a writable folder must be met to be known.
-    if (here().path == "/" || !here().writable) return false;
+    // What is made up hangs at the root; a folder of another region must be met to be known.
+    if (here_.path == "/" || !here_.writable() || here_.region->has_inner) return false;
     open_how how{};
     how.flags = kFolderFlags;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
-    Fd fd(static_cast<int>(::syscall(SYS_openat2, here().fd->get(), path.c_str(), &how, sizeof how)));
+    Fd fd(static_cast<int>(::syscall(SYS_openat2, here_.fd->get(), path.c_str(), &how, sizeof how)));
     if (!fd.valid()) return false;
-    stack_.push_back({std::make_shared<const Fd>(std::move(fd)), join(here().path, path), true});
+    go_to({std::make_shared<const Fd>(std::move(fd)), join(here_.path, path), here_.region}, nullptr);
     left_.erase(left_.begin() + 1, left_.end());
     return true;
 }
 
-// The kernel knows a folder's parent best: the folder may have been moved. The parent of what lies in a writable
-// folder is in it too; the parent of such a folder itself is not.
+// The kernel knows a folder's parent best: the folder may have been moved. The parent of what lies in a region is in it
+// too; that of its root is not.
 std::int64_t FileView::Walk::step_up() {
-    if (!here().fd) {
-        const std::string parent = folder_of(here().path);
+    if (!here_.fd) {
+        const std::string parent = folder_of(here_.path);
         if (parent == "/") {
             go_to_root();
         } else {
-            stack_.push_back({nullptr, parent, false});
+            go_to({nullptr, parent, nullptr});
         }
         return 0;
     }
     struct stat status {};
-    if (::fstat(here().fd->get(), &status) != 0) return -errno;
-    if (view_.is_root(status)) return 0;
-    const bool writable = here().writable && !view_.is_writable_root(status);
-    Fd fd(::openat(here().fd->get(), "..", kFolderFlags));
-    if (!fd.valid()) return -errno;
-    if (::fstat(fd.get(), &status) != 0) return -errno;
-    if (view_.is_root(status)) {
+    if (::fstat(here_.fd->get(), &status) != 0) return -errno;
+    const FilePlaces& places = view_.places_;
+    if (places.is_root(status)) return 0;
+    const FilePlace* const place = places.find(status);
+    if (place != nullptr && place->above) {
+        go_to(*place->above);
+        return 0;
+    }
+    Fd fd(::openat(here_.fd->get(), "..", kFolderFlags));
+    if (!fd.valid() || ::fstat(fd.get(), &status) != 0) return -errno;
+    if (places.is_root(status)) {
         go_to_root();
         return 0;
     }
     if (reveals_host(fd)) return -ENOENT;
-    const std::string path = folder_of(here().path);
+    const std::string path = folder_of(here_.path);
     if (is_made_up(path)) {
-        stack_.push_back({nullptr, path, false});
-    } else {
-        stack_.push_back({std::make_shared<const Fd>(std::move(fd)), path, writable || view_.is_writable_root(status)});
+        go_to({nullptr, path, nullptr});
+        return 0;
     }
+    const FilePlace* const above = places.find(status);
+    const FileRegion* region = place != nullptr && place->region != nullptr ? places.region_of(fd) : here_.region;
+    if (region == nullptr || !shows(above, region)) return -ENOENT;
+    go_to({std::make_shared<const Fd>(std::move(fd)), path, region}, above);
     return 0;
+}
+
+bool FileView::Walk::shows(const FilePlace* place, const FileRegion*& region) const {
+    if (place != nullptr && place->region != nullptr) region = place->region;
+    return region->access != FileAccess::kHidden || (place != nullptr && place->on_the_way);
 }
 
 std::int64_t FileView::Walk::follow_link(const std::string& target) {
@@ -206,7 +196,7 @@ std::int64_t FileView::Walk::step_made_up(const std::string& path, const std::st
     if (!node) return -ENOENT;
     using Kind = VirtualNode::Kind;
     if (node->kind == Kind::kHost) {
-        Fd fd(::openat(view_.root_->get(), path.c_str() + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        Fd fd(::openat(view_.places_.root()->get(), path.c_str() + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC));
         struct stat status {};
         if (!fd.valid() || ::fstat(fd.get(), &status) != 0) return -errno;
         return enter(std::move(fd), status, path, name, last);
@@ -218,59 +208,70 @@ std::int64_t FileView::Walk::step_made_up(const std::string& path, const std::st
         return target.starts_with('/') ? follow_link(target) : -ENOTDIR;
     }
     if (node->kind == Kind::kFolder) {
-        stack_.push_back({nullptr, path, false});
+        go_to({nullptr, path, nullptr});
         if (last) finish_here();
         return 0;
     }
     if (!last || found_.must_be_folder) return -ENOTDIR;
-    found_.parent = here();
+    found_.parent = here_;
     found_.name = name;
     found_.path = path;
     found_.node = std::move(node);
     return 0;
 }
 
-std::int64_t FileView::Walk::enter(Fd fd, const struct stat& status, std::string path, const std::string& name,
-                                   bool last) {
-    bool writable = here().writable || view_.is_writable_root(status);
+std::int64_t FileView::Walk::enter(Fd fd, struct stat status, std::string path, const std::string& name, bool last) {
+    static constexpr FileRegion kMadeUp{};
+    const FilePlace* place = view_.places_.find(status);
+    const bool replaced = place != nullptr && place->replacement;
+    if (replaced) {
+        fd = Fd(::fcntl(place->replacement->get(), F_DUPFD_CLOEXEC, 0));
+        if (!fd.valid() || ::fstat(fd.get(), &status) != 0) return -errno;
+        place = view_.places_.find(status);
+    }
+    const FileRegion* region = here_.region != nullptr ? here_.region : &kMadeUp;
+    if (!shows(place, region)) return -ENOENT;
     if (S_ISDIR(status.st_mode)) {
         if (reveals_host(fd)) return -ENOENT;
         if (!last) {
-            stack_.push_back({std::make_shared<const Fd>(std::move(fd)), std::move(path), writable});
+            go_to({std::make_shared<const Fd>(std::move(fd)), std::move(path), region}, place);
             return 0;
         }
     } else if (!last || found_.must_be_folder) {
         return -ENOTDIR;
     }
     if (S_ISBLK(status.st_mode)) return -EACCES;
-    if (S_ISCHR(status.st_mode)) {
-        if (!harmless_device(status.st_rdev)) return -EACCES;
-        writable = true;
-    }
-    found_.parent = here();
+    if (S_ISCHR(status.st_mode) && !harmless_device(status.st_rdev)) return -EACCES;
+    found_.parent = here_;
     found_.name = name;
     found_.path = std::move(path);
     found_.fd = std::move(fd);
     found_.status = status;
-    found_.writable = writable;
+    found_.region = region;
+    found_.writable = region->access == FileAccess::kWritable || S_ISCHR(status.st_mode);
+    found_.fixed = replaced || (place != nullptr && place->fixed());
     return 0;
 }
 
 std::int64_t FileView::Walk::step(const std::string& name, bool last, bool follow) {
-    std::string path = join(here().path, name);
-    if (!here().fd || (here().path == "/" && is_virtual(path))) return step_made_up(path, name, last, follow);
-    Fd fd(::openat(here().fd->get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    std::string path = join(here_.path, name);
+    if (!here_.fd || (here_.path == "/" && is_virtual(path))) return step_made_up(path, name, last, follow);
+    if (here_place_ != nullptr && here_place_->hidden.contains(name)) return -ENOENT;
+    Fd fd(::openat(here_.fd->get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (!fd.valid()) {
-        if (errno != ENOENT || !last) return -errno;
-        found_.parent = here();
+        if (errno != ENOENT || !last || here_.hidden()) return here_.hidden() ? -ENOENT : -errno;
+        found_.parent = here_;
         found_.name = name;
         found_.path = std::move(path);
-        found_.writable = here().writable;
+        found_.region = here_.region;
+        found_.writable = here_.writable();
         return 0;
     }
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0) return -errno;
     if (S_ISLNK(status.st_mode) && (!last || follow)) {
+        const FileRegion* region = here_.region;
+        if (!shows(view_.places_.find(status), region)) return -ENOENT;
         std::array<char, PATH_MAX> target{};
         const ssize_t length = ::readlinkat(fd.get(), "", target.data(), target.size());
         if (length < 0) return -errno;
@@ -280,8 +281,11 @@ std::int64_t FileView::Walk::step(const std::string& name, bool last, bool follo
 }
 
 std::int64_t FileView::Walk::run(const ViewFolder& from, std::string_view path, Last last) {
-    stack_.push_back(from);
-    if (path.starts_with('/')) go_to_root();
+    if (path.starts_with('/')) {
+        go_to_root();
+    } else {
+        go_to(from);
+    }
     found_.must_be_folder = path.ends_with('/');
     const bool follow = last == Last::kFollow || (last == Last::kKeep && found_.must_be_folder);
     if (const std::int64_t error = push(path); error != 0) return error;
@@ -298,62 +302,52 @@ std::int64_t FileView::Walk::run(const ViewFolder& from, std::string_view path, 
     return 0;
 }
 
-bool FileView::is_root(const struct stat& status) const {
-    return status.st_dev == root_identity_.device && status.st_ino == root_identity_.inode;
-}
-
-bool FileView::is_writable_root(const struct stat& status) const {
-    return std::any_of(writable_roots_.begin(), writable_roots_.end(), [&status](const Identity& root) {
-        return status.st_dev == root.device && status.st_ino == root.inode;
-    });
-}
-
-Result<void> FileView::add_writable(const Fd& folder) {
-    struct stat status {};
-    if (::fstat(folder.get(), &status) != 0) return system_error(errno, "cannot look at a folder");
-    if (!S_ISDIR(status.st_mode)) return system_error(ENOTDIR, "the working folder is none");
-    writable_roots_.push_back({status.st_dev, status.st_ino});
-    return {};
-}
-
-// Only at the start, when no program is there to move folders about.
-bool FileView::in_writable(const Fd& folder) const {
-    struct stat status {};
-    if (::fstat(folder.get(), &status) != 0) return false;
-    if (is_writable_root(status)) return true;
-    if (is_root(status)) return false;
-    const Fd parent(::openat(folder.get(), "..", kFolderFlags));
-    return parent.valid() && in_writable(parent);
-}
-
-Result<FileView> FileView::create(Fd working_folder, const std::string& path) {
-    FileView view;
+Result<FileView> FileView::create(FilePlacesSpec spec) {
     DIVISI_TRY_ASSIGN(Fd descriptors, open_file("/proc/self/fd", O_PATH | O_DIRECTORY));
-    DIVISI_TRY_ASSIGN(Fd root, open_file("/", O_PATH | O_DIRECTORY));
-    struct stat status {};
-    if (::fstat(root.get(), &status) != 0) return system_error(errno, "cannot look at a folder", "/");
-    view.root_identity_ = {status.st_dev, status.st_ino};
+    DIVISI_TRY_ASSIGN(FilePlaces places, FilePlaces::create(std::move(spec)));
+    FileView view(std::move(places));
     view.own_descriptors_ = std::make_shared<const Fd>(std::move(descriptors));
-    view.root_ = std::make_shared<const Fd>(std::move(root));
-    for (const char* scratch : kScratchFolders) {
-        const auto folder = open_file(scratch, O_PATH | O_DIRECTORY);
-        if (folder) DIVISI_TRY(view.add_writable(*folder));
-    }
-    std::array<char, PATH_MAX> name{};
-    const ssize_t length =
-        ::readlinkat(view.names_folder(), name_of(working_folder).c_str(), name.data(), name.size() - 1);
-    view.working_.path = length > 0 && name[0] == '/' ? std::string(name.data()) : path;
-    // Nobody works in the host's /proc or /dev, even who started there.
-    if (is_made_up(view.working_.path) || reveals_host(working_folder)) return view;
-    if (!view.in_writable(working_folder)) DIVISI_TRY(view.add_writable(working_folder));
-    view.working_.fd = std::make_shared<const Fd>(std::move(working_folder));
-    view.working_.writable = true;
     return view;
 }
 
 std::int64_t FileView::find(const ViewFolder& from, std::string_view path, Last last, const MadeUpFiles& made_up,
                             Found& found) const {
     return Walk(*this, made_up, found).run(from, path, last);
+}
+
+namespace {
+
+VirtualEntry to_entry(const std::string& name, const struct stat& status) {
+    return {name, static_cast<unsigned char>(IFTODT(status.st_mode)), status.st_ino};
+}
+
+}  // namespace
+
+std::optional<std::vector<VirtualEntry>> FileView::list(const Fd& folder, const FileRegion* region) const {
+    struct stat status {};
+    if (region == nullptr || ::fstat(folder.get(), &status) != 0 || !S_ISDIR(status.st_mode)) return std::nullopt;
+    const FilePlace* const place = places_.find(status);
+    const bool hidden = region->access == FileAccess::kHidden;
+    if (!hidden && (place == nullptr || place->hidden.empty())) return std::nullopt;
+    std::vector<VirtualEntry> entries{to_entry(".", status), to_entry("..", status)};
+    const auto add = [&](const std::string& name) {
+        struct stat entry {};
+        if (::fstatat(folder.get(), name.c_str(), &entry, AT_SYMLINK_NOFOLLOW) == 0)
+            entries.push_back(to_entry(name, entry));
+    };
+    if (hidden) {
+        if (place != nullptr) std::for_each(place->ways.begin(), place->ways.end(), add);
+        if (places_.is_root(status)) std::for_each(kMadeUpRoots.begin(), kMadeUpRoots.end(), add);
+        return entries;
+    }
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(
+        ::fdopendir(::openat(folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), &::closedir);
+    while (const dirent* const entry = stream ? ::readdir(stream.get()) : nullptr) {
+        const std::string name = entry->d_name;
+        if (name != "." && name != ".." && !place->hidden.contains(name))
+            entries.push_back({name, entry->d_type, entry->d_ino});
+    }
+    return entries;
 }
 
 int FileView::reopen(const Fd& file, int flags, unsigned mode) const {

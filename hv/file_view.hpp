@@ -1,13 +1,13 @@
 // What a program may see of the host's files, and which of them it may change.
 //
-// All of the host's files can be read, as far as the VMM's own user can read them, but for /proc, /sys and /dev, which
-// the VMM makes up (virtual_files.hpp). What lies in a writable folder can be changed: the working folder, and the
-// scratch folders /tmp, /var/tmp and /dev/shm. Everything else answers EROFS.
+// What the places allow (file_places.hpp), as far as the VMM's own user can read it, but for /proc, /sys and /dev,
+// which the VMM makes up (virtual_files.hpp). What is hidden does not exist; what can only be read answers EROFS; what
+// the places need where it is answers EBUSY to who would move it.
 //
 // Paths are walked here, a component at a time, each from a descriptor of the one before; links are followed here too,
 // and the host's kernel is never asked to follow one. So "..", links and files that are moved meanwhile lead nowhere
-// else: whether a folder is writable follows from the folders that the walk came through, and never from their names.
-// That holds under races: a program can move folders only from one writable place to another.
+// else: the region of a folder follows from the folders that the walk came through, and never from their names. That
+// holds under races: a program can move folders only from one writable place to another.
 //
 // Threads: all members are const, and may be called from several threads.
 // Errors: negative errno values, as Linux would give them.
@@ -25,6 +25,7 @@
 
 #include "base/fd.hpp"
 #include "base/result.hpp"
+#include "hv/file_places.hpp"
 #include "hv/virtual_files.hpp"
 
 namespace divisi::hv {
@@ -41,19 +42,12 @@ public:
     [[nodiscard]] virtual std::string read(const VirtualNode& node) const = 0;
 };
 
-// A place to start from: the working folder, or a folder that the program has open.
-struct ViewFolder {
-    std::shared_ptr<const Fd> fd;  // null: a made-up one
-    std::string path;
-    bool writable = false;
-};
-
 class FileView {
 public:
-    // `working_folder` is an open folder of the host's. Errors: the errno; no /proc.
-    static Result<FileView> create(Fd working_folder, const std::string& path);
+    // Errors: those of the places; no /proc.
+    static Result<FileView> create(FilePlacesSpec spec);
 
-    [[nodiscard]] const ViewFolder& working_folder() const { return working_; }
+    [[nodiscard]] const ViewFolder& working_folder() const { return places_.working_folder(); }
 
     // Where a path leads.
     struct Found {
@@ -64,7 +58,9 @@ public:
         std::optional<VirtualNode> node;  // a made-up file, and nothing below
         Fd fd;                            // O_PATH of what is there; not valid where nothing is
         struct stat status {};
+        const FileRegion* region = nullptr;  // that it lies in
         bool writable = false;
+        bool fixed = false;  // can be neither moved nor removed
 
         [[nodiscard]] bool exists() const { return node || fd.valid(); }
     };
@@ -75,6 +71,8 @@ public:
     std::int64_t find(const ViewFolder& from, std::string_view path, Last last, const MadeUpFiles& made_up,
                       Found& found) const;
 
+    // The entries of a folder, where they are not all that the host says.
+    [[nodiscard]] std::optional<std::vector<VirtualEntry>> list(const Fd& folder, const FileRegion* region) const;
     // Opens what an O_PATH descriptor stands for; a negative errno. May wait for a pipe's other end.
     [[nodiscard]] int reopen(const Fd& file, int flags, unsigned mode = 0) const;
     // A name by which calls that take a path reach an open file: under `names_folder`, to be followed.
@@ -82,23 +80,12 @@ public:
     [[nodiscard]] int names_folder() const { return own_descriptors_->get(); }
 
 private:
-    struct Identity {
-        dev_t device;
-        ino_t inode;
-    };
     class Walk;
 
-    FileView() = default;
-    Result<void> add_writable(const Fd& folder);
-    [[nodiscard]] bool in_writable(const Fd& folder) const;
-    [[nodiscard]] bool is_writable_root(const struct stat& status) const;
-    [[nodiscard]] bool is_root(const struct stat& status) const;
+    explicit FileView(FilePlaces places) : places_(std::move(places)) {}
 
+    FilePlaces places_;
     std::shared_ptr<const Fd> own_descriptors_;  // /proc/self/fd of the VMM
-    std::shared_ptr<const Fd> root_;
-    Identity root_identity_{};
-    std::vector<Identity> writable_roots_;
-    ViewFolder working_;
 };
 
 }  // namespace divisi::hv

@@ -24,6 +24,7 @@
 namespace divisi::hv {
 
 class SignalFile;
+struct FileRegion;
 
 // Where a program's standard output or error goes.
 class OutputSink {
@@ -55,13 +56,14 @@ private:
 struct OpenFile {
     Fd fd;
     std::shared_ptr<OutputSink> sink;     // instead of fd
-    std::unique_ptr<OpenFolder> folder;   // instead of fd
+    std::unique_ptr<OpenFolder> folder;   // instead of fd, or of what the host would list of it
     std::shared_ptr<SignalFile> signals;  // what `fd` only tells about: signals to be read
     std::optional<struct stat> status;    // what fstat says, where not what the host says of `fd`
     std::string path;                     // absolute where it has one
     int flags = 0;                        // as opened: O_APPEND, O_NONBLOCK, …
     bool may_block = false;               // a pipe, socket or terminal: calls go to another host thread
     bool changeable = false;              // its place lets the program change its attributes
+    const FileRegion* region = nullptr;   // a folder: where it lies
 
     [[nodiscard]] int host() const { return sink ? sink->terminal() : fd.get(); }
 };

@@ -104,8 +104,7 @@ void Program::set_working_folder(ViewFolder folder) {
 }
 
 Result<void> Program::load() {
-    DIVISI_TRY_ASSIGN(view_, FileView::create(std::move(spec_.working_folder), spec_.working_path));
-    working_folder_ = view_->working_folder();
+    working_folder_ = spec_.view->working_folder();
     DIVISI_TRY_ASSIGN(LoadedImage loaded, load_image(*this));
     auxiliary_vector_ = std::move(loaded.auxiliary_vector);
     const std::lock_guard lock(threads_mutex_);

@@ -54,8 +54,7 @@ struct ProgramSpec {
     Image image;
     std::vector<std::string> argv;
     std::vector<std::string> environment;
-    Fd working_folder;         // O_PATH
-    std::string working_path;  // its name, for getcwd
+    std::shared_ptr<const FileView> view;  // and the working folder in it
     std::shared_ptr<OpenFile> standard_input, standard_output, standard_error;
     Ram* ram = nullptr;                // lent
     PageTables* tables = nullptr;      // lent; used by no other program meanwhile
@@ -138,7 +137,7 @@ public:
     void count_unserved(std::uint64_t number);
     FutexTable::Key futex_key(Gva address) const;
 
-    [[nodiscard]] const FileView& view() const { return *view_; }
+    [[nodiscard]] const FileView& view() const { return *spec_.view; }
     [[nodiscard]] ViewFolder working_folder() const;
     void set_working_folder(ViewFolder folder);
     std::atomic<std::uint32_t> file_mode_mask{022};
@@ -170,7 +169,6 @@ private:
     std::optional<GuestClock::Hold> clock_hold_;
     AddressSpace memory_;
     FileTable files_;
-    std::optional<FileView> view_;
     mutable std::mutex folder_mutex_;
     ViewFolder working_folder_;
     Scheduler scheduler_;

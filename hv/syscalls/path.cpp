@@ -44,6 +44,12 @@ SysResult add_file(Call& call, std::shared_ptr<OpenFile> file, int flags) {
     return call.program.files().add(std::move(file), (flags & O_CLOEXEC) != 0);
 }
 
+// What a folder's openings need to know of its place.
+void keep_region(const FileView& view, OpenFile& file, const FileRegion* region) {
+    file.region = region;
+    if (auto entries = view.list(file.fd, region)) file.folder = std::make_unique<OpenFolder>(std::move(*entries));
+}
+
 // A second opening of what a descriptor of the program's stands for.
 SysResult open_descriptor(Call& call, int number, int flags) {
     const auto open = call.program.files().get(number);
@@ -61,6 +67,7 @@ SysResult open_descriptor(Call& call, int number, int flags) {
     file->fd = Fd(fd);
     file->may_block = open->may_block;
     file->changeable = open->changeable;
+    keep_region(call.program.view(), *file, open->region);
     return add_file(call, std::move(file), flags);
 }
 
@@ -91,7 +98,7 @@ bool is_terminal_or_stream(const struct stat& status) {
 
 SysResult open_new(Call& call, const Found& found, int flags, std::uint64_t mode) {
     if (found.must_be_folder) return -EISDIR;
-    if (!found.parent.writable) return -EROFS;
+    if (!found.parent.writable()) return -EROFS;
     Fd fd(::openat(found.parent.fd->get(), found.name.c_str(),
                    flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, new_mode(call, mode)));
     if (!fd.valid()) return -errno;
@@ -112,6 +119,7 @@ SysResult open_existing(Call& call, Found& found, int flags, std::uint64_t mode)
     if ((flags & O_PATH) != 0) {
         if ((flags & O_DIRECTORY) != 0 && !S_ISDIR(found.status.st_mode)) return -ENOTDIR;
         file->fd = std::move(found.fd);
+        file->region = found.region;
         return add_file(call, std::move(file), flags);
     }
     if (S_ISLNK(found.status.st_mode)) return -ELOOP;
@@ -121,9 +129,11 @@ SysResult open_existing(Call& call, Found& found, int flags, std::uint64_t mode)
                             bits = temporary ? new_mode(call, mode) : 0U]() -> SysResult {
         return view.reopen(*held, flags, bits);
     };
-    const auto finish = [&files = call.program.files(), file, flags](SysResult fd) -> SysResult {
+    const auto finish = [&files = call.program.files(), &view = call.program.view(), file, region = found.region,
+                         flags](SysResult fd) -> SysResult {
         if (fd < 0) return fd;
         file->fd = Fd(static_cast<int>(fd));
+        keep_region(view, *file, region);
         return files.add(file, (flags & O_CLOEXEC) != 0);
     };
     // Opening a pipe waits for its other end.
@@ -171,13 +181,14 @@ SysResult find_removable(const Call& call, int folder, Gva path, Found& found) {
     if (!found.exists()) return -ENOENT;
     if (found.node) return -EPERM;
     if (found.name.empty()) return -EBUSY;
-    return found.parent.writable ? 0 : -EROFS;
+    if (!found.parent.writable()) return -EROFS;
+    return found.fixed ? -EBUSY : 0;
 }
 
 SysResult find_makeable(const Call& call, int folder, Gva path, Found& found) {
     if (const SysResult error = find_entry(call, folder, path, found); error != 0) return error;
     if (found.exists()) return -EEXIST;
-    return found.parent.writable ? 0 : -EROFS;
+    return found.parent.writable() ? 0 : -EROFS;
 }
 
 SysResult unlink_at(Call& call, int folder, Gva path, int flags) {
@@ -232,7 +243,8 @@ SysResult rename_at(Call& call, int from_folder, Gva from, int to_folder, Gva to
     if (const SysResult error = find_entry(call, to_folder, to, target); error != 0) return error;
     if (target.node) return -EPERM;
     if (target.name.empty()) return -EBUSY;
-    if (!target.parent.writable) return -EROFS;
+    if (!target.parent.writable()) return -EROFS;
+    if (target.fixed) return -EBUSY;
     if (target.must_be_folder && !S_ISDIR(source.status.st_mode)) return -ENOTDIR;
     return host_result(
         ::renameat2(source.parent.fd->get(), source.name.c_str(), target.parent.fd->get(), target.name.c_str(), flags));
@@ -335,7 +347,7 @@ SysResult sys_chdir(Call& call) {
     Found found;
     if (const SysResult error = find_existing(call, AT_FDCWD, call.arg(0), Last::kFollow, found); error != 0)
         return error;
-    ViewFolder folder{nullptr, found.path, found.writable};
+    ViewFolder folder{nullptr, found.path, found.region};
     if (found.node) {
         if (found.node->kind != VirtualNode::Kind::kFolder) return -ENOTDIR;
     } else {

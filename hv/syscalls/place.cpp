@@ -32,7 +32,7 @@ ViewFolder as_folder(const std::shared_ptr<OpenFile>& file) {
     // The file lives as long as the walk uses its descriptor.
     std::shared_ptr<const Fd> fd;
     if (file->fd.valid()) fd = std::shared_ptr<const Fd>(file, &file->fd);
-    return {std::move(fd), file->path, file->changeable};
+    return {std::move(fd), file->path, file->region};
 }
 
 SysResult find_place(const Call& call, int folder, Gva path, FileView::Last last, FileView::Found& found) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/mode.hpp"
 
 namespace divisi::hv::vmm {
@@ -57,6 +59,12 @@ Result<LinkConfig> parse_link(const json::value& value, std::size_t nodes) {
 
 }  // namespace
 
+std::uint64_t Config::memory() const {
+    std::uint64_t all = 0;
+    for (const NodeConfig& node : nodes) all += node.memory;
+    return std::max(all, shared_memory);
+}
+
 Result<Config> parse_config(std::string_view text) {
     DIVISI_TRY_ASSIGN(const json::object root, parse_object(text));
     Config config;
@@ -81,6 +89,10 @@ Result<Config> parse_config(std::string_view text) {
     for (const json::value& value : *links) {
         DIVISI_TRY_ASSIGN(const LinkConfig link, parse_link(value, config.nodes.size()));
         config.links.push_back(link);
+    }
+    if (root.contains("files")) {
+        DIVISI_TRY_ASSIGN(const json::object* files, object_field(root, "files"));
+        DIVISI_TRY_ASSIGN(config.files, file_rules_from_json(*files));
     }
     return config;
 }

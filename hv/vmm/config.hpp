@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/file_rules.hpp"
 #include "base/ids.hpp"
 #include "base/json.hpp"
 #include "base/result.hpp"
@@ -34,6 +35,10 @@ struct Config {
     std::uint64_t shared_memory = 0;
     Spread threads = Spread::kScatter;
     std::vector<LinkConfig> links;
+    FileRules files;
+
+    // What all programs have together, in the mode that has more.
+    [[nodiscard]] std::uint64_t memory() const;
 };
 
 // Errors: kProtocol, naming the field.

@@ -135,6 +135,7 @@ Result<void> Job::load() {
     RankNodes layout;
     for (const auto& rank : ranks_) layout.push_back(rank->nodes);
     DIVISI_TRY(topology_.prepare_job(layout, request_.host_ranks));
+    DIVISI_TRY(make_view());
     output_ = std::make_shared<SharedOutput>(std::move(request_.standard_output));
     error_ = std::make_shared<SharedOutput>(std::move(request_.standard_error));
     std::latch created(static_cast<std::ptrdiff_t>(ranks_.size()));
@@ -146,6 +147,19 @@ Result<void> Job::load() {
     }
     created.wait();
     for (const auto& rank : ranks_) DIVISI_TRY(std::move(rank->created));
+    return {};
+}
+
+Result<void> Job::make_view() {
+    FilePlacesSpec places;
+    DIVISI_TRY_ASSIGN(Fd folder, request_.working_folder.duplicate());
+    places.working_folder = std::make_shared<const Fd>(std::move(folder));
+    places.working_path = request_.working_path;
+    places.rules = topology_.config().files;
+    places.program_path = request_.path;
+    places.scratch = topology_.scratch_folders();
+    DIVISI_TRY_ASSIGN(FileView view, FileView::create(std::move(places)));
+    view_ = std::make_shared<const FileView>(std::move(view));
     return {};
 }
 
@@ -165,7 +179,7 @@ ProgramSpec Job::program_spec(std::size_t index) {
     spec.image = image_;
     spec.argv = request_.argv;
     spec.environment = environment();
-    spec.working_path = request_.working_path;
+    spec.view = view_;
     spec.ram = &topology_.ram(rank.nodes.front());
     spec.tables = &topology_.tables(index);
     spec.nodes = rank.nodes;
@@ -202,7 +216,6 @@ Result<void> Job::create_program(std::size_t index) {
     }
     spec.standard_output = sink_file(rank.out, "stdout");
     spec.standard_error = sink_file(rank.error, "stderr");
-    DIVISI_TRY_ASSIGN(spec.working_folder, request_.working_folder.duplicate());
     DIVISI_TRY_ASSIGN(auto program, Program::create(std::move(spec), services_));
     const std::lock_guard lock(mutex_);
     rank.program = std::move(program);
@@ -342,6 +355,7 @@ void Job::tear_down() {
     output_.reset();
     error_.reset();
     image_.file.reset();
+    view_.reset();
     request_.standard_input.reset();
     request_.working_folder.reset();
 }

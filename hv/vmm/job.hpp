@@ -110,6 +110,7 @@ private:
     Result<void> lay_out();
     Result<void> set_host_ranks();
     Result<void> load();
+    Result<void> make_view();
     Result<void> create_program(std::size_t index);
     ProgramSpec program_spec(std::size_t index);
     void expect_ranks();
@@ -140,6 +141,7 @@ private:
     Services services_;
     Mode mode_;  // the topology's when the job started
     Image image_;
+    std::shared_ptr<const FileView> view_;
     std::shared_ptr<SharedOutput> output_, error_;
     std::vector<std::unique_ptr<Rank>> ranks_;
     std::uint32_t threads_ = 1;

@@ -8,18 +8,19 @@
 
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/control.hpp"
 #include "base/paths.hpp"
+#include "base/remove_tree.hpp"
 #include "hv/backend.hpp"
 #include "hv/kick_signal.hpp"
 #include "hv/syscalls/call.hpp"
 #include "hv/unwind/unwinder.hpp"
 #include "hv/vmm/jail.hpp"
+#include "hv/vmm/scratch.hpp"
 #include "hv/vmm/server.hpp"
 
 namespace divisi::hv::vmm {
@@ -75,10 +76,12 @@ void raise_limits() {
 }
 
 Result<std::unique_ptr<Server>> carve(const std::string& dir) {
-    DIVISI_TRY(drop_privileges());
-    DIVISI_TRY(install_kick_handler());
     DIVISI_TRY_ASSIGN(const std::string text, read_file(dir + "/config.json"));
     DIVISI_TRY_ASSIGN(Config config, parse_config(text));
+    // As on other machines, where half of the memory may be files.
+    DIVISI_TRY_ASSIGN(Scratch scratch, Scratch::create(dir, config.memory() / 2));
+    DIVISI_TRY(drop_privileges());
+    DIVISI_TRY(install_kick_handler());
     // Before there is memory to share with it, and before making processes is given up.
     std::optional<UnwindServer> unwinding;
     if (auto started = UnwindServer::start(); started) {
@@ -87,7 +90,7 @@ Result<std::unique_ptr<Server>> carve(const std::string& dir) {
         std::fprintf(stderr, "divisi-vmm: crash reports will lack backtraces: %s\n", started.error().message().c_str());
     }
     ::prctl(PR_SET_NAME, fmt::format("vmm:{}", config.name.substr(0, 11)).c_str());
-    DIVISI_TRY_ASSIGN(std::unique_ptr<Topology> topology, Topology::carve(std::move(config)));
+    DIVISI_TRY_ASSIGN(std::unique_ptr<Topology> topology, Topology::carve(std::move(config), std::move(scratch)));
     DIVISI_TRY_ASSIGN(Fd listener, listen_control(vmm_socket(dir)));
     if (topology->backend_name() == "kvm") DIVISI_TRY(forbid_system_calls());
     return std::make_unique<Server>(std::move(topology), std::move(listener), std::move(unwinding));
@@ -108,8 +111,7 @@ int run(const std::string& dir) {
         ::dup2(nothing.get(), STDOUT_FILENO);
     (*server)->serve(stop->get());
     server->reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(dir, ignored);
+    (void)remove_tree(AT_FDCWD, dir);
     return 0;
 }
 

@@ -22,17 +22,17 @@ std::vector<WindowPiece> to_pieces(const std::vector<shm::WindowPiece>& pieces) 
 
 }  // namespace
 
-Topology::Topology(Config config, ChosenBackend backend)
-    : config_(std::move(config)), backend_(std::move(backend)), mode_(config_.mode) {}
+Topology::Topology(Config config, Scratch scratch, ChosenBackend backend)
+    : config_(std::move(config)), scratch_(std::move(scratch)), backend_(std::move(backend)), mode_(config_.mode) {}
 
 Topology::~Topology() {
     // Nodes first: their processors must let go of the memory before it goes.
     nodes_.clear();
 }
 
-Result<std::unique_ptr<Topology>> Topology::carve(Config config) {
+Result<std::unique_ptr<Topology>> Topology::carve(Config config, Scratch scratch) {
     DIVISI_TRY_ASSIGN(ChosenBackend backend, choose_backend(config.backend));
-    std::unique_ptr<Topology> topology(new Topology(std::move(config), std::move(backend)));
+    std::unique_ptr<Topology> topology(new Topology(std::move(config), std::move(scratch), std::move(backend)));
     DIVISI_TRY(topology->start_nodes());
     DIVISI_TRY(topology->create_fabric());
     DIVISI_TRY_ASSIGN(topology->clock_, GuestClock::create());
@@ -172,6 +172,7 @@ Result<void> Topology::prepare_job(const RankNodes& ranks, const std::vector<std
         memory_->layout = std::move(changed.layout);
         DIVISI_TRY(bind_all(*memory_));
     }
+    DIVISI_TRY_ASSIGN(scratch_folders_, scratch_.make_folders());
     shm::JobSpec job;
     job.mode = mode_;
     job.backend = backend_name() == "kvm" ? shm::Backend::kKvm : shm::Backend::kDirect;
@@ -193,6 +194,8 @@ Result<void> Topology::finish_job() {
     const std::lock_guard lock(traffic_mutex_);
     if (job_runs_) last_traffic_ = fabric_->traffic();
     job_runs_ = false;
+    scratch_folders_.reset();
+    DIVISI_TRY(scratch_.clear());
     return fabric_->reset();
 }
 

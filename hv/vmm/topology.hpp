@@ -15,6 +15,7 @@
 #include "hv/ram.hpp"
 #include "hv/vmm/config.hpp"
 #include "hv/vmm/node.hpp"
+#include "hv/vmm/scratch.hpp"
 #include "shm/fabric.hpp"
 
 namespace divisi::hv::vmm {
@@ -25,7 +26,7 @@ using RankNodes = std::vector<std::vector<std::uint32_t>>;
 class Topology {
 public:
     // Carves. Errors: kUnreachable: no backend; kInsufficient: no memory; what a node met. Nothing is left then.
-    static Result<std::unique_ptr<Topology>> carve(Config config);
+    static Result<std::unique_ptr<Topology>> carve(Config config, Scratch scratch);
     Topology(const Topology&) = delete;
     Topology& operator=(const Topology&) = delete;
     ~Topology();
@@ -53,6 +54,8 @@ public:
     [[nodiscard]] Ram& ram(std::uint32_t node) const;
     [[nodiscard]] GuestClock& clock() const { return *clock_; }
     [[nodiscard]] PageTables& tables(std::size_t rank) const { return *memory_->tables[rank]; }
+    // The prepared job's own /tmp, /var/tmp and /dev/shm.
+    [[nodiscard]] const std::shared_ptr<const Fd>& scratch_folders() const { return scratch_folders_; }
     // Tells the peers of a rank that it has ended.
     void rank_ended(std::uint32_t node) const { fabric_->mark_gone(NodeId{node}); }
     // Gives everything back that the job used.
@@ -70,7 +73,7 @@ private:
         RankNodes layout;                                 // of the tables
     };
 
-    Topology(Config config, ChosenBackend backend);
+    Topology(Config config, Scratch scratch, ChosenBackend backend);
     Result<void> start_nodes();
     Result<void> create_fabric();
     [[nodiscard]] RankNodes default_layout(Mode mode) const;
@@ -81,6 +84,8 @@ private:
     Result<void> bind_all(const Memory& memory);
 
     Config config_;
+    Scratch scratch_;
+    std::shared_ptr<const Fd> scratch_folders_;
     ChosenBackend backend_;
     Mode mode_;
     std::optional<shm::Fabric> fabric_;

@@ -44,18 +44,36 @@ protected:
         ASSERT_NE(::mkdtemp(name.data()), nullptr);
         base_ = fs::canonical(name);
         for (const char* scratch : {"/tmp/", "/var/tmp/", "/dev/shm/"}) {
-            if (base_.string().starts_with(scratch))
-                GTEST_SKIP() << "the tests run in a folder that is writable itself";
+            if (base_.string().starts_with(scratch)) GTEST_SKIP() << "the tests run in a scratch folder of the host's";
         }
-        for (const char* folder : {"work/a/b", "outside/c"}) fs::create_directories(base_ / folder);
+        for (const char* folder :
+             {"work/a/b", "outside/c", "outside/d/e", "scratch/tmp", "scratch/var-tmp", "scratch/shm"})
+            fs::create_directories(base_ / folder);
         std::ofstream(base_ / "work/file") << "inside";
         std::ofstream(base_ / "outside/file") << "outside";
-        auto view = FileView::create(open_folder("work"), "");
-        ASSERT_TRUE(view) << view.error().message();
-        view_ = std::move(*view);
+        look({});
     }
     void TearDown() override { fs::remove_all(base_); }
 
+    void look(FileRules rules, const char* working_folder = "work", std::string program = {}) {
+        auto view = FileView::create(spec(std::move(rules), working_folder, std::move(program)));
+        ASSERT_TRUE(view) << view.error().message();
+        view_.emplace(std::move(*view));
+    }
+    [[nodiscard]] FilePlacesSpec spec(FileRules rules, const char* working_folder, std::string program = {}) const {
+        return {std::make_shared<const Fd>(open_folder(working_folder)), "", std::move(rules), std::move(program),
+                std::make_shared<const Fd>(open_folder("scratch"))};
+    }
+    [[nodiscard]] std::string at(const char* name) const { return (base_ / name).string(); }
+    // The names that a listing of the folder is to have; nothing where it is the host's.
+    [[nodiscard]] std::optional<std::vector<std::string>> names_in(const std::string& path) const {
+        const Found found = reach(path);
+        const auto entries = view_->list(found.fd, found.region);
+        if (!entries) return std::nullopt;
+        std::vector<std::string> names;
+        for (const VirtualEntry& entry : *entries) names.push_back(entry.name);
+        return names;
+    }
     [[nodiscard]] Fd open_folder(const char* name) const {
         return Fd(::open((base_ / name).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     }
@@ -89,7 +107,7 @@ TEST_F(FileViewTest, TellsWhatCanBeChangedFromWhatCannot) {
     EXPECT_FALSE(reach("..").writable);
     EXPECT_FALSE(reach("/").writable);
     EXPECT_TRUE(reach("/tmp").writable);
-    EXPECT_FALSE(reach("/tmp").parent.writable);
+    EXPECT_FALSE(reach("/tmp").parent.writable());
     EXPECT_TRUE(reach("../outside/../work/a").writable);
 }
 
@@ -105,7 +123,7 @@ TEST_F(FileViewTest, AMissingLastComponentCanBeMade) {
     const Found found = reach("a/new");
     EXPECT_FALSE(found.exists());
     EXPECT_EQ(found.name, "new");
-    EXPECT_TRUE(found.parent.writable);
+    EXPECT_TRUE(found.parent.writable());
     EXPECT_TRUE(reach("a/new/").must_be_folder);
     EXPECT_EQ(failure("missing/new"), -ENOENT);
     EXPECT_EQ(failure("file/new"), -ENOTDIR);
@@ -120,7 +138,7 @@ TEST_F(FileViewTest, FollowsLinksAndKnowsWhereTheyLead) {
     link("a", "work/a-too");
     EXPECT_FALSE(reach("out").writable);
     EXPECT_EQ(reach("out").path, (base_ / "outside/file").string());
-    EXPECT_FALSE(reach("a/out/new").parent.writable);
+    EXPECT_FALSE(reach("a/out/new").parent.writable());
     EXPECT_TRUE(reach("../outside/in").writable);
     EXPECT_EQ(reach("a-too/b").path, (base_ / "work/a/b").string());
     // The link itself lies where it lies.
@@ -135,7 +153,7 @@ TEST_F(FileViewTest, ADanglingLinkLeadsToWhatItWouldMake) {
     const Found found = reach("dangling");
     EXPECT_FALSE(found.exists());
     EXPECT_EQ(found.path, (base_ / "outside/new").string());
-    EXPECT_FALSE(found.parent.writable);
+    EXPECT_FALSE(found.parent.writable());
 }
 
 TEST_F(FileViewTest, EndsLinksThatNeverEnd) {
@@ -148,14 +166,15 @@ TEST_F(FileViewTest, EndsLinksThatNeverEnd) {
 }
 
 TEST_F(FileViewTest, AFolderThatWasMovedStillEndsAtTheWorkingFolder) {
-    const ViewFolder opened{std::make_shared<const Fd>(open_folder("work/a/b")), (base_ / "work/a/b").string(), true};
+    const ViewFolder opened{std::make_shared<const Fd>(open_folder("work/a/b")), (base_ / "work/a/b").string(),
+                            view_->working_folder().region};
     fs::rename(base_ / "work/a/b", base_ / "work/b");
     Found found;
     ASSERT_EQ(view_->find(opened, "../../outside/file", Last::kFollow, made_up_, found), 0);
     EXPECT_FALSE(found.writable);
     Found above;
     ASSERT_EQ(view_->find(opened, "../../new", Last::kFollow, made_up_, above), 0);
-    EXPECT_FALSE(above.parent.writable);
+    EXPECT_FALSE(above.parent.writable());
 }
 
 TEST_F(FileViewTest, NeverShowsTheHostsProc) {
@@ -171,10 +190,12 @@ TEST_F(FileViewTest, NeverShowsTheHostsProc) {
     EXPECT_EQ(failure("/dev/mem"), -ENOENT);
     EXPECT_TRUE(reach("/dev/null").writable);
     EXPECT_TRUE(S_ISDIR(reach("/proc/self/../..").status.st_mode));
-    auto started_there = FileView::create(Fd(::open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC)), "/proc/self");
+    FilePlacesSpec spec;
+    spec.working_folder = std::make_shared<const Fd>(::open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    auto started_there = FileView::create(std::move(spec));
     ASSERT_TRUE(started_there);
     EXPECT_FALSE(started_there->working_folder().fd);
-    EXPECT_FALSE(started_there->working_folder().writable);
+    EXPECT_FALSE(started_there->working_folder().writable());
 }
 
 TEST_F(FileViewTest, OpensWhatItFound) {
@@ -184,6 +205,130 @@ TEST_F(FileViewTest, OpensWhatItFound) {
     std::array<char, 16> text{};
     EXPECT_EQ(::read(file.get(), text.data(), text.size()), 7);
     EXPECT_EQ(view_->reopen(reach("a").fd, O_WRONLY), -EISDIR);
+}
+
+// ---- what a policy's files section says ----
+
+TEST_F(FileViewTest, WhatIsHiddenDoesNotExist) {
+    look({{at("outside/d"), "a", at("outside/later")}, {"/"}, {"."}});
+    EXPECT_EQ(failure(at("outside/d")), -ENOENT);
+    EXPECT_EQ(failure(at("outside/d/e")), -ENOENT);
+    EXPECT_EQ(failure("../outside/d/new"), -ENOENT);
+    EXPECT_EQ(failure("a"), -ENOENT);
+    EXPECT_EQ(failure("a/b"), -ENOENT);
+    EXPECT_EQ(failure("a", Last::kEntry), -ENOENT);
+    // By other names, and when it comes to be there later.
+    link("../outside/d", "work/d");
+    EXPECT_EQ(failure("d/e"), -ENOENT);
+    fs::create_directories(base_ / "outside/later");
+    EXPECT_EQ(failure("../outside/later"), -ENOENT);
+    EXPECT_EQ(names_in(at("outside")), (std::vector<std::string>{".", "..", "file", "c"}));
+    EXPECT_EQ(names_in(at("outside/c")), std::nullopt);
+    EXPECT_EQ(failure("../outside/file"), 0);
+}
+
+TEST_F(FileViewTest, NothingButWhatIsNamedCanBeSeen) {
+    link("outside", "way");
+    look({{}, {at("way/d")}, {"."}});
+    EXPECT_FALSE(reach(at("outside/d/e")).writable);
+    EXPECT_EQ(reach(at("way/d/e")).path, at("outside/d/e"));
+    EXPECT_TRUE(reach("a/b").writable);
+    EXPECT_TRUE(reach("/tmp").writable);
+    EXPECT_TRUE(reach("/dev/null").writable);
+    for (const char* path : {"/etc", "/etc/passwd", "/usr"}) EXPECT_EQ(failure(path), -ENOENT);
+    EXPECT_EQ(failure("../outside/file"), -ENOENT);
+    EXPECT_EQ(failure("../outside/new"), -ENOENT);
+    EXPECT_EQ(failure("../outside/d/../c"), -ENOENT);
+    EXPECT_EQ(reach("../outside/d/../../work/a").path, at("work/a"));
+    EXPECT_EQ(names_in(".."), (std::vector<std::string>{".", "..", "outside", "way", "work"}));
+    EXPECT_EQ(names_in("../outside"), (std::vector<std::string>{".", "..", "d"}));
+}
+
+TEST_F(FileViewTest, TheNearestRuleCounts) {
+    look({{at("outside")}, {"/", "a", at("outside/d")}, {".", "a/b", at("outside/d/e")}});
+    EXPECT_FALSE(reach("a").writable);
+    EXPECT_FALSE(reach("a/new").parent.writable());
+    EXPECT_TRUE(reach("a/b/new").parent.writable());
+    EXPECT_FALSE(reach("a/b/../new").parent.writable());
+    EXPECT_TRUE(reach("a/b/../../new").parent.writable());
+    EXPECT_FALSE(reach(at("outside/d")).writable);
+    EXPECT_TRUE(reach(at("outside/d/e")).writable);
+    EXPECT_EQ(failure(at("outside/file")), -ENOENT);
+    // A root, and the way to one, stays where it is.
+    EXPECT_TRUE(reach("a").fixed);
+    EXPECT_TRUE(reach("a/b").fixed);
+    EXPECT_FALSE(reach("file").fixed);
+}
+
+TEST_F(FileViewTest, ADeepPathTakesNoShortcutPastAHiddenFolder) {
+    fs::create_directories(base_ / "work/a/b/c/d");
+    look({{"a/b/c"}, {"/"}, {"."}});
+    EXPECT_EQ(failure("a/b/c/d"), -ENOENT);
+    EXPECT_EQ(failure("a/b/c/d/new"), -ENOENT);
+    EXPECT_TRUE(reach("a").fixed);
+    look({{}, {"/", "a/b/c"}, {"."}});
+    EXPECT_FALSE(reach("a/b/c/d/new").parent.writable());
+}
+
+TEST_F(FileViewTest, TheStricterOfTwoRulesForOnePlaceCounts) {
+    look({{}, {"/", "."}, {at("work")}});
+    EXPECT_FALSE(reach("file").writable);
+    const auto hidden = FileView::create(spec({{at("outside/../work")}, {"/"}, {"."}}, "work"));
+    ASSERT_FALSE(hidden);
+    EXPECT_TRUE(hidden.error().is(Errc::kUsage));
+    EXPECT_FALSE(FileView::create(spec({{}, {"/"}, {at("missing")}}, "work")));
+    EXPECT_TRUE(FileView::create(spec({{at("missing")}, {"/", at("missing")}, {}}, "work")));
+}
+
+TEST_F(FileViewTest, ScratchFoldersAreTheJobsOwn) {
+    std::ofstream(base_ / "scratch/tmp/note") << "own";
+    EXPECT_TRUE(reach("/tmp/note").writable);
+    EXPECT_EQ(reach("/tmp/note").path, "/tmp/note");
+    EXPECT_EQ(reach("/tmp/..").path, "/");
+    EXPECT_EQ(reach("/var/tmp/../../tmp/note").path, "/tmp/note");
+    EXPECT_EQ(reach("/dev/shm/..").path, "/dev");
+    EXPECT_TRUE(reach("/tmp").fixed);
+    // Unless a rule names them.
+    look({{"/var/tmp"}, {"/", "/dev/shm"}, {".", "/tmp"}});
+    EXPECT_EQ(failure("/var/tmp"), -ENOENT);
+    EXPECT_FALSE(reach("/dev/shm").writable);
+    EXPECT_TRUE(reach("/tmp").writable);
+    EXPECT_FALSE(reach("/tmp/note").exists());
+}
+
+TEST_F(FileViewTest, AWorkingFolderInAScratchFolderOfTheHostsIsInTheJobsOwn) {
+    std::string name = "/tmp/file-view-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    const fs::path real = fs::canonical(name);
+    fs::create_directories(real / "in/work");
+    fs::create_directories(real / "other");
+    std::ofstream(real / "in/work/file") << "x";
+    std::ofstream(real / "program") << "x";
+    FilePlacesSpec places = spec({}, "work", real / "program");
+    places.working_folder = std::make_shared<const Fd>(::open((real / "in/work").c_str(), O_PATH | O_CLOEXEC));
+    auto view = FileView::create(std::move(places));
+    ASSERT_TRUE(view) << view.error().message();
+    view_.emplace(std::move(*view));
+    EXPECT_TRUE(reach("file").exists());
+    EXPECT_TRUE(reach((real / "in/work/file").string()).writable);
+    EXPECT_EQ(reach("..").path, (real / "in").string());
+    EXPECT_TRUE(reach("../../in/work/file").exists());
+    EXPECT_TRUE(reach("..").writable);
+    EXPECT_EQ(failure("../../other/new"), -ENOENT);
+    EXPECT_TRUE(reach((real / "in").string()).fixed);
+    EXPECT_TRUE(reach((real / "in/work").string()).fixed);
+    EXPECT_TRUE(reach((real / "program").string()).exists());
+    EXPECT_FALSE(reach((real / "program").string()).writable);
+    EXPECT_TRUE(fs::is_empty(real / "other"));
+    fs::remove_all(real);
+}
+
+TEST_F(FileViewTest, AProgramCanReadItsOwnFileWhateverIsHidden) {
+    look({{}, {}, {"."}}, "work", at("outside/file"));
+    EXPECT_TRUE(reach(at("outside/file")).exists());
+    EXPECT_FALSE(reach(at("outside/file")).writable);
+    EXPECT_EQ(failure(at("outside/c")), -ENOENT);
+    EXPECT_EQ(failure(at("outside/file.too")), -ENOENT);
 }
 
 // A program that changes folders into links and back while it walks gains nothing.

@@ -163,8 +163,10 @@ protected:
         spec.image = std::move(image);
         spec.argv = {"prog", "argument"};
         spec.environment = {"NAME=value"};
-        spec.working_folder = Fd(::open(".", O_PATH | O_CLOEXEC));
-        spec.working_path = "/";
+        FilePlacesSpec places;
+        places.working_folder = std::make_shared<const Fd>(::open(".", O_PATH | O_CLOEXEC));
+        DIVISI_TRY_ASSIGN(FileView view, FileView::create(std::move(places)));
+        spec.view = std::make_shared<const FileView>(std::move(view));
         for (auto* file : {&spec.standard_input, &spec.standard_output, &spec.standard_error}) {
             *file = std::make_shared<OpenFile>();
             (*file)->fd = Fd(::open("/dev/null", O_RDWR | O_CLOEXEC));
