@@ -72,12 +72,8 @@ static bool move_busy(void) {
     return moved;
 }
 
-static bool watches_all(void) {
-    return !dvm_queue_empty(&engine.any) || engine.watchers != 0;
-}
-
 bool dvm_progress(void) {
-    bool moved = watches_all() ? move_all() : move_busy();
+    bool moved = dvm_watches_all() ? move_all() : move_busy();
     moved = dvm_schedules_advance() || moved;
     if (moved && dvm.locks) dvm_lock_was_worth_it();
     return moved;
@@ -99,7 +95,7 @@ static void add_peer(uint32_t* count, struct dvm_peer* peer) {
 
 static uint32_t collect_conditions(void) {
     uint32_t count = 0;
-    if (watches_all()) {
+    if (dvm_watches_all()) {
         for (uint32_t i = 0; i < dvi.linked_count; ++i) add_peer(&count, &engine.peers[dvi.linked[i]]);
         return count;
     }

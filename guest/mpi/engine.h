@@ -213,6 +213,10 @@ static inline void dvm_uninterested(struct dvm_peer* peer) {
 }
 /* The peer is gone, or writes garbage: ends all that has to do with it. */
 void dvm_lose(struct dvm_peer* peer);
+/* Receives or probes from any source are under way: every link is looked at. */
+static inline bool dvm_watches_all(void) {
+    return !dvm_queue_empty(&engine.any) || engine.watchers != 0;
+}
 /* Nothing can be sent to it. */
 static inline bool dvm_unreachable(const struct dvm_peer* peer) {
     return peer->link == NULL || peer->lost || dvi_gone(peer->link);

@@ -158,6 +158,8 @@ static enum outcome take_next(struct dvm_peer* peer) {
 bool dvm_drain(struct dvm_peer* peer) {
     bool moved = false;
     for (int pieces = 0; pieces < PIECES_A_TURN; ++pieces) {
+        /* What comes next is left where it is until somebody wants it: to put it aside would be to copy it twice. */
+        if (moved && peer->interest == 0 && !dvm_watches_all()) return true;
         const int seen = dvi_peek(peer->link);
         if (seen == DIVISI_RING_WAIT) return moved;
         const enum outcome outcome = seen == DIVISI_RING_BROKEN ? NONSENSE : take_next(peer);
