@@ -1,6 +1,6 @@
-/* What it costs to block and let another rank run, where all ranks share a PU: ns a switch, as a JSON object. A token goes
- * round: every message finds its receiver asleep, so one step is one exit, one wake-up and one switch of threads. With
- * as many ranks as share a PU in earnest, a rank finds the caches as the others left them. */
+/* What it costs to block and let another rank run, where all ranks share a PU: ns a switch, as a JSON object. A token
+ * goes round: every message finds its receiver asleep, so one step is one exit, one wake-up and one switch of threads.
+ * With as many ranks as share a PU in earnest, a rank finds the caches as the others left them. */
 #include <divisi.h>
 #include <stdio.h>
 
