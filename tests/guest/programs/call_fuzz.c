@@ -21,7 +21,7 @@
 
 enum { kArenaBytes = 4 << 20, kReservedBytes = 64 << 20, kMaxThreads = 64, kResetEvery = 20000, kPathBytes = 64 };
 
-static char* arena;     // readable and writable, then a hole, then read-only pages
+static char* arena;     // readable and writable, then pages of no access, then a read-only one
 static char* reserved;  // where mappings come and go
 static char* paths;     // kPaths names
 static char home[4096];
@@ -147,7 +147,7 @@ static uint64_t pointer(uint64_t* state) {
     const uint64_t r = next(state);
     const uint64_t offset = (r >> 16) % kArenaBytes;
     switch (r & 15) {
-        case 0: return (uint64_t)arena + kArenaBytes - (r >> 16) % 64;        // half of it is not there
+        case 0: return (uint64_t)arena + kArenaBytes - (r >> 16) % 64;        // half of it is out of reach
         case 1: return (uint64_t)arena + kArenaBytes + 8192 + offset % 4096;  // read-only
         case 2: return (uint64_t)reserved + (r >> 16) % kReservedBytes;
         case 3: return edge(state);
@@ -243,6 +243,8 @@ static int tame(uint64_t number, uint64_t* args, uint64_t* state) {
             return 1;
         case SYS_munmap:
         case SYS_mprotect:
+        case SYS_pkey_mprotect:
+        case SYS_remap_file_pages:
         case SYS_madvise:
         case SYS_msync:
         case SYS_mincore:
@@ -314,7 +316,9 @@ int main(int argc, char** argv) {
     reserved = mmap(NULL, kReservedBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     paths = mmap(NULL, kPathCount * kPathBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (arena == MAP_FAILED || reserved == MAP_FAILED || paths == MAP_FAILED) return 2;
-    munmap(arena + kArenaBytes, 8192);
+    // Not unmapped: the next mapping without MAP_FIXED would fill the hole, and what tame() lets calls read from there,
+    // so that they fail, would be served: signal actions of zeros, threads on any stack.
+    mprotect(arena + kArenaBytes, 8192, PROT_NONE);
     mprotect(arena + kArenaBytes + 8192, 4096, PROT_READ);
     for (int i = 0; i < kPathCount; ++i) strcpy(paths + i * kPathBytes, kPaths[i]);
     handle_all();
