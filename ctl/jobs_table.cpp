@@ -46,4 +46,10 @@ std::string jobs_table(const std::vector<const json::object*>& jobs) {
     return table.text();
 }
 
+std::vector<const json::object*> running_jobs(const json::object& holder) {
+    std::vector<const json::object*> jobs = objects_of(holder, "jobs");
+    std::erase_if(jobs, [](const json::object* job) { return text_of(*job, "state") != "running"; });
+    return jobs;
+}
+
 }  // namespace divisi::ctl

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "ctl/daemon_access.hpp"
+#include "ctl/jobs_table.hpp"
 #include "ctl/verbs.hpp"
 
 namespace divisi::ctl {
@@ -16,8 +17,7 @@ struct KillOptions {
 // A topology runs one job at a time, so its name is enough.
 Result<std::string> job_on(api::Client& client, const std::string& topology) {
     DIVISI_TRY_ASSIGN(const json::object shown, client.topology(topology));
-    for (const json::object* job : objects_of(shown, "jobs"))
-        if (text_of(*job, "state") == "running") return text_of(*job, "id");
+    if (const auto running = running_jobs(shown); !running.empty()) return text_of(*running.front(), "id");
     return make_error(Errc::kNotFound, "no job is running on it", topology, "see divisi ps");
 }
 

@@ -17,9 +17,7 @@ struct PsOptions {
 Result<int> list_jobs(const PsOptions& options) {
     DIVISI_TRY_ASSIGN(DaemonAccess daemon, reach_daemon());
     DIVISI_TRY_ASSIGN(const json::object answer, daemon.client.jobs());
-    std::vector<const json::object*> jobs;
-    for (const json::object* job : objects_of(answer, "jobs"))
-        if (options.all || text_of(*job, "state") == "running") jobs.push_back(job);
+    const std::vector<const json::object*> jobs = options.all ? objects_of(answer, "jobs") : running_jobs(answer);
     if (options.format == Format::kTable) {
         DIVISI_TRY(print(jobs_table(jobs)));
         return 0;

@@ -75,10 +75,7 @@ std::string picture(const Sample& before, const Sample& now) {
     for (const json::object& topology : now.topologies) {
         text += fmt::format("{}{}: {}, {}, {}\n", text.empty() ? "" : "\n", text_of(topology, "name"),
                             text_of(topology, "mode"), text_of(topology, "state"), text_of(topology, "backend"));
-        std::vector<const json::object*> running;
-        for (const json::object* job : objects_of(topology, "jobs"))
-            if (text_of(*job, "state") == "running") running.push_back(job);
-        if (!running.empty()) text += jobs_table(running);
+        if (const auto running = running_jobs(topology); !running.empty()) text += jobs_table(running);
         text += node_table(topology, before, now);
     }
     return text;

@@ -37,6 +37,11 @@ bool reveals_host(const Fd& folder) {
     return std::find(kKernelFileSystems.begin(), kKernelFileSystems.end(), type) != kKernelFileSystems.end();
 }
 
+std::string folder_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
+}
+
 bool is_made_up(std::string_view path) {
     constexpr std::string_view kShared = "/dev/shm";
     const bool shared = path.starts_with(kShared) && (path.size() == kShared.size() || path[kShared.size()] == '/');

@@ -106,6 +106,8 @@ private:
 
 // File systems that show or steer the host's kernel, wherever they are mounted.
 bool reveals_host(const Fd& folder);
+// Of an absolute path; the root's is the root.
+std::string folder_of(const std::string& path);
 // Paths of what the VMM makes up, less what hangs there of the host's.
 bool is_made_up(std::string_view path);
 

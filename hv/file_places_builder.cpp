@@ -28,11 +28,6 @@ std::shared_ptr<const Fd> share(Fd fd) {
     return std::make_shared<const Fd>(std::move(fd));
 }
 
-std::string folder_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
-}
-
 std::vector<std::string> split(std::string_view path) {
     std::vector<std::string> parts;
     while (!path.empty()) {

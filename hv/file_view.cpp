@@ -32,11 +32,6 @@ std::string join(const std::string& folder, std::string_view name) {
     return (folder == "/" ? "/" : folder + "/") + std::string(name);
 }
 
-std::string folder_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
-}
-
 }  // namespace
 
 // One walk along a path.

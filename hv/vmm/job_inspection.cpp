@@ -1,6 +1,7 @@
 // What a job tells of itself while it runs, and of how it ended.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,8 +22,6 @@ constexpr std::chrono::milliseconds kCrashPatience{5000};
 constexpr std::chrono::milliseconds kThreadPatience{200};
 constexpr std::chrono::milliseconds kStacksPatience{3000};
 
-constexpr std::uint64_t kFutex = 202;
-
 json::object to_json(const ThreadSnapshot& seen) {
     json::object object{{"thread", seen.thread},
                         {"name", seen.name},
@@ -32,17 +31,17 @@ json::object to_json(const ThreadSnapshot& seen) {
                                                                                 : "running"}};
     if (seen.state == ThreadSnapshot::State::kWaiting) {
         object["call"] = syscall_name(seen.call);
-        if (seen.call == kFutex && seen.has_registers) object["futex"] = fmt::format("{:#x}", seen.registers.rdi);
+        if (seen.call == SYS_futex && seen.has_registers) object["futex"] = fmt::format("{:#x}", seen.registers.rdi);
     }
     if (seen.has_registers) object["rip"] = fmt::format("{:#x}", seen.registers.rip);
     return object;
 }
 
 // Messages and barriers belong to one thread of a rank at a time; so the rank's word is about this one.
-bool waits_on_window(const ThreadSnapshot& seen, const Program& program, FutexTable& futexes) {
+bool waits_on_window(const ThreadSnapshot& seen, const Program& program,
+                     const std::map<const Thread*, FutexTable::Sleeper>& sleepers) {
     if (seen.state != ThreadSnapshot::State::kWaiting) return false;
     const auto thread = program.find_thread(program.pid() + seen.thread);
-    const auto sleepers = futexes.sleepers();
     const auto found = sleepers.find(thread.get());
     return found != sleepers.end() && found->second.window;
 }
@@ -94,10 +93,12 @@ json::array Job::threads(bool with_backtraces) const {
         Program* program = ranks_[index]->program.get();
         if (program == nullptr || program->over()) continue;
         Inspector inspector(*program, kStacksPatience);
-        for (const ThreadSnapshot& seen : program->snapshot(kThreadPatience)) {
+        const auto snapshot = program->snapshot(kThreadPatience);
+        const auto sleepers = services_.futexes.sleepers();
+        for (const ThreadSnapshot& seen : snapshot) {
             json::object thread = to_json(seen);
             thread["rank"] = index;
-            if (waits_on_window(seen, *program, services_.futexes))
+            if (waits_on_window(seen, *program, sleepers))
                 thread["waits"] = to_string(topology_.wait_of(static_cast<std::uint32_t>(index)));
             if (seen.has_registers) {
                 const Backtrace frames = inspector.backtrace(seen.registers, with_backtraces ? kUnwindFrames : 1);

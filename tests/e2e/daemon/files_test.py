@@ -2,7 +2,6 @@
 """The files section of a policy over real nodes: what a program sees, what it may change, and what of it is left."""
 import os
 import signal
-import subprocess
 import tempfile
 import unittest
 
@@ -106,9 +105,7 @@ class Files(SandboxTest):
         for name in ("work/in/file", "data/file", "data/deep/file", "secret/file"):
             with open(os.path.join(self.base, name), "w") as file:
                 file.write("x")
-        self.program = os.path.join(self.base, "program")
-        subprocess.run(["cc", "-O1", "-static", "-x", "c", "-", "-o", self.program], input=PROGRAM, text=True,
-                       check=True)
+        self.program = self.build_program(PROGRAM, "cc", "-static", folder=self.base)
 
     def carve(self, files):
         path = os.path.join(self.state, "pair.yaml")

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 
 from sandbox import BIN, SandboxTest, main, skip, wait_for
 
@@ -53,11 +52,7 @@ class Join(SandboxTest):
 
     def setUp(self):
         super().setUp()
-        self.program = os.path.join(self.state, "program")
-        source = self.program + ".c"
-        with open(source, "w", encoding="ascii") as file:
-            file.write(PROGRAM)
-        subprocess.run([os.path.join(BIN, "divisi-cc"), "-D_GNU_SOURCE", "-O1", source, "-o", self.program], check=True)
+        self.program = self.build_program(PROGRAM, os.path.join(BIN, "divisi-cc"), "-D_GNU_SOURCE")
 
     def carve(self, nodes=3):
         if self.divisi("carve", self.policy(nodes=nodes)).returncode != 0:

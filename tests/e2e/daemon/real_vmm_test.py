@@ -37,9 +37,7 @@ class RealVmm(SandboxTest):
 
     def setUp(self):
         super().setUp()
-        self.program = os.path.join(self.state, "program")
-        subprocess.run(["cc", "-O1", "-static", "-x", "c", "-", "-o", self.program], input=PROGRAM, text=True,
-                       check=True)
+        self.program = self.build_program(PROGRAM, "cc", "-static")
 
     def carve(self, nodes=4):
         self.ok("carve", self.policy(nodes=nodes))

@@ -93,6 +93,14 @@ class SandboxTest(unittest.TestCase):
             file.write(POLICY.format(name=name, nodes=nodes))
         return path
 
+    def build_program(self, source, *compiler, folder=None):
+        """Compiles a program of the test's own; its path."""
+        program = os.path.join(folder or self.state, "program")
+        with open(program + ".c", "w", encoding="ascii") as file:
+            file.write(source)
+        subprocess.run([*compiler, "-O1", program + ".c", "-o", program], check=True)
+        return program
+
     def start(self, *words, **options):
         """Starts a program of ours and returns it."""
         options = dict(dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -37,6 +37,15 @@ class Deadlock(DebugTest):
         for rank, (line, wanted) in enumerate(zip(lines, waits)):
             self.assertRegex(line, rf"^rank {rank} \(node {rank}\) {wanted}$")
 
+    def goes_on(self, job, seconds):
+        """It is left alone."""
+        time.sleep(seconds)
+        self.assertIsNone(job.poll())
+
+    def ends_well(self, job, output, input=None):
+        out, error = job.communicate(input, timeout=30)
+        self.assertEqual((job.returncode, out), (0, output), error)
+
     def test_mpi(self):
         for _ in self.on_each_backend(nodes=4):
             self.deadlocks("waiting_mpi", "ring", *[
@@ -78,32 +87,26 @@ class Deadlock(DebugTest):
         for _ in self.on_each_backend(nodes=4):
             job = self.start("divisi", "run", "pair", "--", os.path.join(self.programs, "waiting_mpi"), "read",
                              stdin=subprocess.PIPE)
-            time.sleep(1)
-            self.assertIsNone(job.poll())
-            out, error = job.communicate("words\n", timeout=30)
-            self.assertEqual((job.returncode, out), (0, "read words\ndone\n"), error)
+            self.goes_on(job, 1)
+            self.ends_well(job, "read words\ndone\n", input="words\n")
 
     def test_a_signal_that_somebody_means_to_send(self):
         for _ in self.on_each_backend(nodes=4):
             job = self.start("divisi", "run", "pair", "--", os.path.join(self.programs, "waiting_mpi"), "signal")
             self.assertEqual(job.stdout.readline(), "ready\n")
-            time.sleep(1)
-            self.assertIsNone(job.poll())
+            self.goes_on(job, 1)
             self.ok("kill", "-s", "USR1", self.json("show", "pair")["jobs"][0]["id"])
-            out, error = job.communicate(timeout=30)
-            self.assertEqual((job.returncode, out), (0, "done\n"), error)
+            self.ends_well(job, "done\n")
 
     def test_ranks_on_the_host_are_not_seen_through(self):
         for _ in self.on_each_backend(nodes=2):
             program = os.path.join(self.programs, "waiting")
             job = self.start("divisi", "run", "pair", "--host-ranks", "1", "--", program, "host")
-            time.sleep(0.8)
-            self.assertIsNone(job.poll())
+            self.goes_on(job, 0.8)
             joined = self.start("divisi", "join", "pair", "--rank", "1", "--", "/bin/sh", "-c", f"sleep 0.8; exec {program} host")
             out, error = joined.communicate(timeout=30)
             self.assertEqual(joined.returncode, 0, error)
-            out, error = job.communicate(timeout=30)
-            self.assertEqual((job.returncode, out), (0, "done\n"), error)
+            self.ends_well(job, "done\n")
 
     def test_it_can_be_only_told_or_ignored(self):
         for _ in self.on_each_backend(nodes=4):
