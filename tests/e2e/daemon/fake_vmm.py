@@ -74,6 +74,7 @@ class Job:
         self.nodes = nodes
         self.ranks = ranks or (nodes if vmm.mode == "message-passing" else 1)
         self.processes = []
+        self.labellers = []
 
     def start(self):
         stdin, stdout, stderr, program, cwd = self.fds
@@ -90,7 +91,8 @@ class Job:
                 preexec_fn=die_with_parent))
         if self.request.get("label"):
             for rank, process in enumerate(self.processes):
-                threading.Thread(target=self.label, args=(rank, process), daemon=True).start()
+                self.labellers.append(threading.Thread(target=self.label, args=(rank, process), daemon=True))
+                self.labellers[-1].start()
 
     def label(self, rank, process):
         for line in process.stdout:
@@ -98,6 +100,8 @@ class Job:
 
     def wait(self):
         codes = [process.wait() for process in self.processes]
+        for labeller in self.labellers:  # a rank's last line may still be on its way
+            labeller.join()
         ranks = [{"rank": rank, "exit": 128 - code if code < 0 else code, "signal": max(0, -code), "exits": 1,
                   "cpu_time_ns": 1000}
                  for rank, code in enumerate(codes)]
