@@ -32,7 +32,8 @@ Result<std::unique_ptr<DirectBackend>> DirectBackend::create() {
     DIVISI_TRY(install_kick_handler());
     DIVISI_TRY_ASSIGN(Fd image, create_stub_image());
     DIVISI_TRY_ASSIGN(std::unique_ptr<Watch> watch, Watch::create());
-    return std::unique_ptr<DirectBackend>(new DirectBackend(std::move(image), std::move(watch)));
+    DIVISI_TRY_ASSIGN(std::unique_ptr<Midwife> midwife, Midwife::create());
+    return std::unique_ptr<DirectBackend>(new DirectBackend(std::move(image), std::move(watch), std::move(midwife)));
 }
 
 Result<std::unique_ptr<Vcpu>> DirectBackend::create_vcpu(NodeId /*id*/, std::uint32_t /*count*/) {
@@ -47,7 +48,7 @@ Result<std::shared_ptr<StubSpace>> DirectBackend::find_space(const Ram& ram, con
     for (const auto& known : spaces_) {
         if (auto space = known.lock(); space && space->serves(ram, tables)) return space;
     }
-    DIVISI_TRY_ASSIGN(auto space, StubSpace::create(image_.get(), ram, tables));
+    DIVISI_TRY_ASSIGN(auto space, StubSpace::create(*midwife_, image_.get(), ram, tables));
     spaces_.push_back(space);
     return space;
 }

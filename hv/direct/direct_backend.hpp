@@ -7,6 +7,7 @@
 
 #include "base/fd.hpp"
 #include "hv/backend.hpp"
+#include "hv/direct/midwife.hpp"
 #include "hv/direct/stub_space.hpp"
 #include "hv/direct/watch.hpp"
 
@@ -21,11 +22,13 @@ public:
     Result<std::unique_ptr<Vcpu>> create_vcpu(NodeId id, std::uint32_t count) override;
 
 private:
-    DirectBackend(Fd image, std::unique_ptr<Watch> watch) : image_(std::move(image)), watch_(std::move(watch)) {}
+    DirectBackend(Fd image, std::unique_ptr<Watch> watch, std::unique_ptr<Midwife> midwife)
+        : image_(std::move(image)), watch_(std::move(watch)), midwife_(std::move(midwife)) {}
     Result<std::shared_ptr<StubSpace>> find_space(const Ram& ram, const PageTables& tables);
 
     Fd image_;
     std::unique_ptr<Watch> watch_;
+    std::unique_ptr<Midwife> midwife_;
     std::mutex mutex_;
     std::vector<std::weak_ptr<StubSpace>> spaces_;
 };

@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <csignal>
 
-#include "base/mapping.hpp"
 #include "hv/direct/stub_abi.h"
 
 namespace divisi::hv {
@@ -77,23 +76,18 @@ int be_born(void* argument) {
 
 }  // namespace
 
-Result<pid_t> spawn_stub(int image, std::span<const int> fds) {
-    constexpr std::size_t kStackBytes = 64U << 10U;
-    DIVISI_TRY_ASSIGN(const Mapping stack, Mapping::anonymous(kStackBytes));
+pid_t spawn_stub(int image, std::span<const int> fds, std::span<std::byte> stack) {
     Birth birth{image, fds, ::getpid(), 0};
     // No handler of ours may run in the child.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    const pid_t pid = ::clone(be_born, stack.data() + kStackBytes, CLONE_VM | CLONE_VFORK | SIGCHLD, &birth);
+    const pid_t pid = ::clone(be_born, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &birth);
     const int error = pid < 0 ? errno : birth.error;
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (pid > 0 && error != 0) ::waitpid(pid, nullptr, 0);
-    if (error != 0)
-        return system_error(error, "cannot start a stub process", {},
-                            error == EAGAIN ? "too many processes: see ulimit -u and the pids cgroup" : "");
-    return pid;
+    return error != 0 ? -error : pid;
 }
 
 }  // namespace divisi::hv

@@ -17,8 +17,8 @@
 #include <csignal>
 #include <vector>
 
+#include "hv/direct/midwife.hpp"
 #include "hv/direct/seccomp_filter.hpp"
-#include "hv/direct/spawn.hpp"
 #include "hv/direct/stub_image.hpp"
 #include "hv/direct/stub_signals.hpp"
 
@@ -117,7 +117,7 @@ void add_filter_calls(Batch& batch) {
 
 }  // namespace
 
-Result<std::unique_ptr<StubProcess>> StubProcess::create(int image, std::span<const int> memory) {
+Result<std::unique_ptr<StubProcess>> StubProcess::create(Midwife& midwife, int image, std::span<const int> memory) {
     DIVISI_TRY_ASSIGN(const Fd control_file, create_memfd("divisi-stub-control", kControlBytes));
     DIVISI_TRY_ASSIGN(const Fd frames_file, create_memfd("divisi-stub-frames", kFramesBytes));
     DIVISI_TRY_ASSIGN(Mapping control, Mapping::file(control_file.get(), 0, kControlBytes, PROT_READ | PROT_WRITE));
@@ -134,7 +134,7 @@ Result<std::unique_ptr<StubProcess>> StubProcess::create(int image, std::span<co
     std::vector<int> fds{control_file.get(), frames_file.get(), replies_end.get(), socket_end.get(), image};
     static_assert(DIVISI_STUB_FIRST_MEMORY_FD == DIVISI_STUB_CONTROL_FD + 5);
     fds.insert(fds.end(), memory.begin(), memory.end());
-    DIVISI_TRY_ASSIGN(stub->pid_, spawn_stub(image, fds));
+    DIVISI_TRY_ASSIGN(stub->pid_, midwife.spawn(image, fds));
     stub->pidfd_ = Fd(static_cast<int>(::syscall(SYS_pidfd_open, stub->pid_, 0)));
     if (!stub->pidfd_.valid()) return system_error(errno, "cannot watch a stub process");
     DIVISI_TRY(stub->set_up());

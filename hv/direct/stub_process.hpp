@@ -19,10 +19,12 @@
 
 namespace divisi::hv {
 
+class Midwife;
+
 class StubProcess {
 public:
     // `memory` are the files that can be mapped, in the order of their numbers.
-    static Result<std::unique_ptr<StubProcess>> create(int image, std::span<const int> memory);
+    static Result<std::unique_ptr<StubProcess>> create(Midwife& midwife, int image, std::span<const int> memory);
     StubProcess(const StubProcess&) = delete;
     StubProcess& operator=(const StubProcess&) = delete;
     ~StubProcess();

@@ -43,11 +43,12 @@ StubSpace::~StubSpace() {
     tables_.detach(*this);
 }
 
-Result<std::shared_ptr<StubSpace>> StubSpace::create(int image, const Ram& ram, const PageTables& tables) {
+Result<std::shared_ptr<StubSpace>> StubSpace::create(Midwife& midwife, int image, const Ram& ram,
+                                                     const PageTables& tables) {
     std::vector<int> memory{ram.fd()};
     const std::vector<int> windows = distinct_fds(tables.windows());
     memory.insert(memory.end(), windows.begin(), windows.end());
-    DIVISI_TRY_ASSIGN(auto process, StubProcess::create(image, memory));
+    DIVISI_TRY_ASSIGN(auto process, StubProcess::create(midwife, image, memory));
     return std::shared_ptr<StubSpace>(new StubSpace(std::move(process), ram, tables));
 }
 

@@ -22,7 +22,8 @@ namespace divisi::hv {
 class StubSpace final : public TranslationCache {
 public:
     // `ram` and `tables` are lent for its lifetime.
-    static Result<std::shared_ptr<StubSpace>> create(int image, const Ram& ram, const PageTables& tables);
+    static Result<std::shared_ptr<StubSpace>> create(Midwife& midwife, int image, const Ram& ram,
+                                                     const PageTables& tables);
     StubSpace(const StubSpace&) = delete;
     StubSpace& operator=(const StubSpace&) = delete;
     ~StubSpace() override;
