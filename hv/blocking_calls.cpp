@@ -47,6 +47,8 @@ void BlockingCalls::run(const std::shared_ptr<Call>& item, std::unique_lock<std:
     if (found != calls_.end() && found->second == item) calls_.erase(found);
     finishing_ += 1;
     lock.unlock();
+    // Before the guest's thread goes on, too: what the call has kept open must be closed when the thread closes it.
+    item->call = nullptr;
     item->done(result);
     lock.lock();
     finishing_ -= 1;

@@ -8,7 +8,23 @@
 
 #include "check.h"
 
+// What a call has used is closed when it is closed, and not a moment later.
+static void ends(void) {
+    for (int i = 0; i < 300; ++i) {
+        int from[2], to[2];
+        char buffer[8];
+        CHECK(pipe(from) == 0 && pipe2(to, O_NONBLOCK) == 0);
+        CHECK(write(from[1], "abc", 3) == 3 && splice(from[0], NULL, to[1], NULL, 3, 0) == 3);
+        close(to[1]);
+        CHECK(read(to[0], buffer, sizeof buffer) == 3 && read(to[0], buffer, sizeof buffer) == 0);
+        close(to[0]);
+        close(from[0]);
+        close(from[1]);
+    }
+}
+
 int main(void) {
+    ends();
     int a[2], b[2];
     char buffer[64] = {};
     CHECK(pipe(a) == 0 && pipe2(b, O_NONBLOCK) == 0);
