@@ -17,6 +17,11 @@ namespace {
 // Anonymous areas up to this size get their frames at once: a few page-table entries against an exit later.
 constexpr std::uint64_t kMapAheadBytes = 256U << 10U;
 constexpr std::uint64_t kFileAheadBytes = 4U << 20U;
+// As on Linux: each takes memory of the VMM's.
+constexpr std::size_t kMostAreas = 65530;
+// What is kept free below a stack that grows down, and how much it grows by.
+constexpr Gva kStackGap = 256 * kPageBytes;
+constexpr Gva kStackStep = 64U << 10U;
 constexpr std::uint32_t kFirstRunPages = 16;
 constexpr std::uint32_t kLargestRunPages = 1024;
 
@@ -70,13 +75,17 @@ bool AddressSpace::Area::charged() const {
     return (prot & PROT_WRITE) != 0 && !stack && !noreserve && !window;
 }
 
+bool AddressSpace::Area::is_data() const {
+    return (prot & PROT_WRITE) != 0 && !shared && !grows && !window;
+}
+
 int AddressSpace::Area::clean_prot() const {
     return file && file->shared ? prot & ~PROT_WRITE : prot;
 }
 
 bool AddressSpace::Area::merges_with(const Area& next, Gva boundary) const {
-    return end == boundary && !file && !next.file && prot == next.prot && stack == next.stack &&
-           noreserve == next.noreserve && !window && !next.window && label == next.label;
+    return end == boundary && !file && !next.file && prot == next.prot && stack == next.stack && grows == next.grows &&
+           shared == next.shared && noreserve == next.noreserve && !window && !next.window && label == next.label;
 }
 
 AddressSpace::AddressSpace(Ram& ram, PageTables& tables) : ram_(ram), tables_(tables) {}
@@ -143,6 +152,52 @@ std::optional<Gva> AddressSpace::find_gap(std::uint64_t length, Gva hint) const 
         --it;
         top = std::min(top, it->first);
     }
+}
+
+void AddressSpace::bound(const Bounds& bounds) {
+    const std::unique_lock lock(mutex_);
+    bounds_ = bounds;
+}
+
+bool AddressSpace::within_bounds(std::uint64_t all, std::uint64_t data) const {
+    constexpr std::uint64_t kNone = ~0ULL;
+    if (bounds_.all == kNone && (bounds_.data == kNone || data == 0)) return true;
+    for (const auto& [begin, area] : areas_) {
+        if (area.window) continue;
+        all += area.end - begin;
+        if (data != 0 && area.is_data()) data += area.end - begin;
+    }
+    return all <= bounds_.all && data <= bounds_.data;
+}
+
+bool AddressSpace::within_bounds(Gva begin, const Area& area, bool replaces) const {
+    const std::uint64_t bytes = area.end - begin;
+    std::uint64_t replaced = 0;
+    for (auto it = areas_.lower_bound(area.end); replaces && it != areas_.begin();) {
+        --it;
+        if (it->second.end <= begin) break;
+        replaced += std::min(it->second.end, area.end) - std::max(it->first, begin);
+    }
+    return within_bounds(bytes - replaced, area.is_data() ? bytes : 0);
+}
+
+bool AddressSpace::crowded(std::size_t more) const {
+    return areas_.size() + more > kMostAreas;
+}
+
+// The stack above the page, after it has grown to hold it.
+AddressSpace::Areas::iterator AddressSpace::grow_down(Gva page) {
+    const auto stack = areas_.upper_bound(page);
+    if (stack == areas_.end() || !stack->second.grows || page < kLowestGva) return areas_.end();
+    const Gva end = stack->second.end;
+    const Gva below = stack == areas_.begin() ? 0 : std::prev(stack)->second.end + kStackGap;
+    const Gva lowest = std::max(below, end - std::min(end, page_floor(bounds_.stack)));
+    if (page < lowest) return areas_.end();
+    const Gva begin = std::max(lowest, page - page % kStackStep);
+    if (!within_bounds(stack->first - begin, 0)) return areas_.end();
+    auto node = areas_.extract(stack);
+    node.key() = begin;
+    return areas_.insert(std::move(node)).position;
 }
 
 bool AddressSpace::charge(std::uint64_t bytes) {
@@ -264,9 +319,12 @@ SysResult AddressSpace::map(Gva hint, std::uint64_t length, int prot, int flags,
     area.end = begin + length;
     area.prot = prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
     area.stack = (flags & (MAP_STACK | MAP_GROWSDOWN)) != 0;
+    area.grows = (flags & MAP_GROWSDOWN) != 0;
+    area.shared = (flags & MAP_TYPE) != MAP_PRIVATE;
     area.noreserve = (flags & MAP_NORESERVE) != 0;
     area.file = std::move(file);
     if (area.file && area.file->shared) shares_files_.store(true, std::memory_order_relaxed);
+    if (crowded(1) || !within_bounds(begin, area, fixed)) return -ENOMEM;
     if (area.charged() && !charge(length)) return -ENOMEM;
     if (fixed) remove(begin, begin + length);
     const bool ahead =
@@ -282,6 +340,9 @@ SysResult AddressSpace::unmap(Gva address, std::uint64_t length) {
     length = page_ceil(length);
     if (!range_ok(address, length) || address + length > kWindowGva) return -EINVAL;
     const std::unique_lock lock(mutex_);
+    if (const auto it = find(address);
+        it != areas_.end() && crowded(1) && it->first < address && it->second.end > address + length)
+        return -ENOMEM;
     remove(address, address + length);
     return 0;
 }
@@ -311,6 +372,7 @@ SysResult AddressSpace::protect(Gva address, std::uint64_t length, int prot) {
     const std::unique_lock lock(mutex_);
     // All of the range must be mapped before any of it changes.
     std::uint64_t wanted = 0;
+    std::uint64_t data = 0;
     for (Gva at = address; at < end;) {
         const auto it = find(at);
         if (it == areas_.end()) return -ENOMEM;
@@ -320,8 +382,10 @@ SysResult AddressSpace::protect(Gva address, std::uint64_t length, int prot) {
         changed.prot = prot;
         const std::uint64_t bytes = std::min(it->second.end, end) - at;
         if (changed.charged() && !it->second.charged()) wanted += bytes;
+        if (changed.is_data() && !it->second.is_data()) data += bytes;
         at = it->second.end;
     }
+    if (crowded(2) || !within_bounds(0, data)) return -ENOMEM;
     if (wanted != 0 && !charge(wanted)) return -ENOMEM;
     split_at(address);
     split_at(end);
@@ -368,6 +432,7 @@ SysResult AddressSpace::remap(Gva old_address, std::uint64_t old_length, std::ui
     const bool in_place =
         !fixed && source->second.end == old_end && grown_end <= kMmapTop && is_free(old_end, grown_end);
     if (!in_place && (flags & MREMAP_MAYMOVE) == 0) return -ENOMEM;
+    if (crowded(2) || (growth != 0 && !within_bounds(growth, source->second.is_data() ? growth : 0))) return -ENOMEM;
     if (growth != 0 && charged && !charge(growth)) return -ENOMEM;
     if (in_place) {
         source->second.end = grown_end;
@@ -470,7 +535,9 @@ SysResult AddressSpace::set_break(Gva end) {
     const Gva new_top = page_ceil(end);
     if (new_top < old_top) remove(new_top, old_top);
     if (new_top > old_top) {
-        if (!is_free(old_top, new_top) || !charge(new_top - old_top)) return static_cast<SysResult>(break_end_);
+        const std::uint64_t growth = new_top - old_top;
+        if (!is_free(old_top, new_top) || crowded(1) || !within_bounds(growth, growth) || !charge(growth))
+            return static_cast<SysResult>(break_end_);
         Area area;
         area.end = new_top;
         area.prot = PROT_READ | PROT_WRITE;
@@ -540,7 +607,8 @@ bool AddressSpace::populate(Gva address, Gva area_begin, Area& area, std::uint32
 
 FaultOutcome AddressSpace::fault_locked(Gva address, Access access, std::vector<FrameRun>& taken) {
     const Gva page = page_floor(address);
-    const auto it = find(page);
+    auto it = find(page);
+    if (it == areas_.end()) it = grow_down(page);
     if (it == areas_.end()) return FaultOutcome::kNotMapped;
     Area& area = it->second;
     if (!allows(area.prot, access)) return FaultOutcome::kNoAccess;
@@ -730,7 +798,7 @@ std::string AddressSpace::describe() const {
         text +=
             fmt::format("{:08x}-{:08x} {}{}{}{} {:08x} 00:00 0", begin, area.end, (area.prot & PROT_READ) ? 'r' : '-',
                         (area.prot & PROT_WRITE) ? 'w' : '-', (area.prot & PROT_EXEC) ? 'x' : '-',
-                        area.file && area.file->shared ? 's' : 'p', area.file ? area.file->offset : 0);
+                        area.shared ? 's' : 'p', area.file ? area.file->offset : 0);
         text += name.empty() ? "\n" : fmt::format("{:>20} {}\n", "", name);
     }
     return text;
@@ -746,7 +814,7 @@ std::uint64_t AddressSpace::resident_bytes() const {
 std::uint64_t AddressSpace::mapped_bytes() const {
     const std::shared_lock lock(mutex_);
     std::uint64_t bytes = 0;
-    for (const auto& [begin, area] : areas_) bytes += area.end - begin;
+    for (const auto& [begin, area] : areas_) bytes += area.window ? 0 : area.end - begin;
     return bytes;
 }
 

@@ -57,6 +57,13 @@ public:
         std::string name;
     };
 
+    // How much it may grow to (setrlimit(2)): in all; of private memory that may be written, but for stacks; and each
+    // stack that grows down. The windows count nowhere.
+    struct Bounds {
+        std::uint64_t all = ~0ULL, data = ~0ULL, stack = 8U << 20U;
+    };
+    void bound(const Bounds& bounds);
+
     SysResult map(Gva hint, std::uint64_t length, int prot, int flags, std::optional<FileBacking> file);
     SysResult unmap(Gva address, std::uint64_t length);
     SysResult protect(Gva address, std::uint64_t length, int prot);
@@ -115,13 +122,15 @@ public:
     // Text in the form of /proc/self/maps.
     [[nodiscard]] std::string describe() const;
     [[nodiscard]] std::uint64_t resident_bytes() const;
-    [[nodiscard]] std::uint64_t mapped_bytes() const;
+    [[nodiscard]] std::uint64_t mapped_bytes() const;  // but for the windows
 
 private:
     struct Area {
         Gva end = 0;
         int prot = 0;
-        bool stack = false;      // grows its runs slowly, is not charged
+        bool stack = false;  // grows its runs slowly, is not charged
+        bool grows = false;  // downwards, when it is used
+        bool shared = false;
         bool noreserve = false;  // not charged
         bool window = false;
         std::uint32_t next_run = 16;  // pages to take at the next first touch
@@ -129,6 +138,7 @@ private:
         const char* label = "";
 
         [[nodiscard]] bool charged() const;
+        [[nodiscard]] bool is_data() const;
         // With which rights a page that nobody wrote to yet is mapped: the first write to a shared file is to be seen.
         [[nodiscard]] int clean_prot() const;
         [[nodiscard]] bool merges_with(const Area& next, Gva boundary) const;
@@ -142,6 +152,11 @@ private:
     void merge_around(Gva begin, Gva end);
     std::optional<Gva> find_gap(std::uint64_t length, Gva hint) const;
     [[nodiscard]] bool is_free(Gva begin, Gva end) const;
+    // Whether there may be `all` more bytes, `data` of them private and writable.
+    [[nodiscard]] bool within_bounds(std::uint64_t all, std::uint64_t data) const;
+    [[nodiscard]] bool within_bounds(Gva begin, const Area& area, bool replaces) const;
+    [[nodiscard]] bool crowded(std::size_t more) const;
+    Areas::iterator grow_down(Gva page);
     bool charge(std::uint64_t bytes);
     void uncharge(std::uint64_t bytes) { charged_ -= bytes; }
 
@@ -163,6 +178,7 @@ private:
     PageTables& tables_;
     mutable std::shared_mutex mutex_;
     Areas areas_;
+    Bounds bounds_;
     std::uint64_t charged_ = 0;
     std::atomic<bool> shares_files_{false};  // or did once
     Gva break_start_ = 0;

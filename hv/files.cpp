@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -38,9 +39,17 @@ std::int64_t OpenFolder::seek(std::int64_t offset, int whence) {
     return offset;
 }
 
+void FileTable::limit(std::uint64_t limit) {
+    limit_.store(static_cast<int>(std::min<std::uint64_t>(limit, kLimit)), std::memory_order_relaxed);
+}
+
+int FileTable::limit() const {
+    return limit_.load(std::memory_order_relaxed);
+}
+
 int FileTable::add(std::shared_ptr<OpenFile> file, bool close_on_exec, int from) {
     const std::lock_guard lock(mutex_);
-    for (int number = from; number < kLimit; ++number) {
+    for (int number = from; number < limit(); ++number) {
         const auto index = static_cast<std::size_t>(number);
         if (index >= slots_.size()) slots_.resize(index + 1);
         if (slots_[index].file) continue;
@@ -51,7 +60,7 @@ int FileTable::add(std::shared_ptr<OpenFile> file, bool close_on_exec, int from)
 }
 
 int FileTable::put(int number, std::shared_ptr<OpenFile> file, bool close_on_exec) {
-    if (number < 0 || number >= kLimit) return -EBADF;
+    if (number < 0 || number >= limit()) return -EBADF;
     std::shared_ptr<OpenFile> old;  // closed after the lock is gone
     const std::lock_guard lock(mutex_);
     const auto index = static_cast<std::size_t>(number);

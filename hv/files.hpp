@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -70,8 +71,12 @@ struct OpenFile {
 
 class FileTable {
 public:
+    // So many there are at most.
     static constexpr int kLimit = 1024;
 
+    // Numbers from `limit` on are given to no file more (RLIMIT_NOFILE); those that have one keep it.
+    void limit(std::uint64_t limit);
+    [[nodiscard]] int limit() const;
     // The lowest free number from `from`; -EMFILE.
     int add(std::shared_ptr<OpenFile> file, bool close_on_exec, int from = 0);
     // Puts the file at a number, closing what was there; -EBADF beyond the limit.
@@ -92,6 +97,7 @@ private:
     };
     mutable std::mutex mutex_;
     std::vector<Slot> slots_;
+    std::atomic<int> limit_{kLimit};
 };
 
 }  // namespace divisi::hv

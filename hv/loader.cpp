@@ -14,8 +14,9 @@
 namespace divisi::hv {
 namespace {
 
-constexpr std::uint64_t kStackBytes = 8U << 20U;
-constexpr std::uint64_t kMaxArgumentBytes = 2U << 20U;  // as Linux: a quarter of the stack
+// Of the stack that is there from the start; it grows.
+constexpr std::uint64_t kStackBytes = 128U << 10U;
+constexpr std::uint64_t kMaxArgumentBytes = 2U << 20U;  // as Linux: a quarter of the usual stack
 
 Result<void> map_segment(Program& program, const Image& image, const ImageSegment& segment) {
     const Gva begin = page_floor(segment.address);
@@ -98,7 +99,7 @@ Result<LoadedImage> build_stack(Program& program, Gva vdso) {
         return make_error(Errc::kInsufficient, "arguments and environment are longer than 2 MiB", spec.image.path);
     const int prot = PROT_READ | PROT_WRITE | (spec.image.executable_stack ? PROT_EXEC : 0);
     if (program.memory().map(kStackTop - kStackBytes, kStackBytes, prot,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_STACK, std::nullopt) < 0)
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, std::nullopt) < 0)
         return make_error(Errc::kInsufficient, "no memory for the stack", spec.image.path);
     StackBuilder stack(program.memory(), kStackTop);
     const Gva name = stack.push_string(spec.image.path);

@@ -59,7 +59,10 @@ Program::Program(ProgramSpec spec, Services services)
                               send_thread_signal(*thread, info);
                           }
                       }),
+      limits_(spec_.limits),
+      processor_limit_(make_processor_limit()),
       last_tid_(spec_.pid - 1) {
+    for (int resource = 0; Limits::known(resource); ++resource) apply_limit(resource);
     if (spec_.clock != nullptr) clock_hold_.emplace(*spec_.clock, services_.timers);
     files_.put(0, spec_.standard_input, false);
     files_.put(1, spec_.standard_output, false);
@@ -69,16 +72,20 @@ Program::Program(ProgramSpec spec, Services services)
 Program::~Program() {
     scheduler_.close();
     for (IntervalTimer& timer : interval_timers_) timer.set({});
+    processor_limit_.set({});
     program_timers_.clear();
     services_.futexes.forget(*this);
     services_.blocking.cancel_all(*this);
 }
 
 // Processor time is all the program's own: what the VMM does for it counts as its doing.
+IntervalTimer::Clockwork Program::processor_clock() {
+    return {[this] { return cpu_times_.program(); }, static_cast<unsigned>(spec_.nodes.size()), true};
+}
+
 IntervalTimer Program::make_interval_timer(int signo) {
     IntervalTimer::Clockwork clockwork = IntervalTimer::host_clock(CLOCK_MONOTONIC);
-    if (signo != SIGALRM)
-        clockwork = {[this] { return cpu_times_.program(); }, static_cast<unsigned>(spec_.nodes.size()), true};
+    if (signo != SIGALRM) clockwork = processor_clock();
     return IntervalTimer(services_.timers, std::move(clockwork), [this, signo](std::uint64_t) {
         SignalInfo info;
         info.signo = signo;
@@ -379,6 +386,11 @@ std::vector<int> Program::thread_ids() const {
     std::vector<int> result;
     for (const auto& [tid, thread] : threads_) result.push_back(tid);
     return result;
+}
+
+std::size_t Program::thread_count() const {
+    const std::lock_guard lock(threads_mutex_);
+    return threads_.size() - exiting_;
 }
 
 void Program::exit_thread(Thread& thread, int code) {

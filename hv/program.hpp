@@ -28,6 +28,7 @@
 #include "hv/futex.hpp"
 #include "hv/guest_clock.hpp"
 #include "hv/interval_timer.hpp"
+#include "hv/limits.hpp"
 #include "hv/program_timers.hpp"
 #include "hv/scheduler.hpp"
 #include "hv/signals.hpp"
@@ -66,6 +67,7 @@ struct ProgramSpec {
     std::function<void(unsigned cpu)> kick;
     std::function<void(int code)> end_job;  // ends all programs of the job, this one among them; null: there are none
     int pid = 1;
+    Limits::Set limits = Limits::usual();
     bool keep_state = false;  // leave all of the threads' state behind at the end, for a core file
     std::string host_name;    // what uname says; the host's own where empty
 };
@@ -118,6 +120,9 @@ public:
     // setitimer's: ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF.
     IntervalTimer& interval_timer(std::size_t which) { return interval_timers_.at(which); }
     ProgramTimers& timers() { return program_timers_; }
+    [[nodiscard]] const Limits& limits() const { return limits_; }
+    // As setrlimit(2): 0 or a negative errno.
+    int set_limit(int resource, const Limits::Limit& wanted);
     // Whether a timer of the program's own will send it a signal.
     [[nodiscard]] bool timers_armed() const;
     Services& services() { return services_; }
@@ -134,6 +139,7 @@ public:
     // The calling thread ends; the last one ends the program with `code`.
     void exit_thread(Thread& thread, int code);
     std::vector<int> thread_ids() const;
+    [[nodiscard]] std::size_t thread_count() const;
     void count_unserved(std::uint64_t number);
     FutexTable::Key futex_key(Gva address) const;
 
@@ -152,6 +158,9 @@ private:
     void handle_exception(Thread& thread, Vcpu& vcpu, const Exit& exit);
     bool handle_syscall(Thread& thread, Vcpu& vcpu, unsigned cpu);
     IntervalTimer make_interval_timer(int signo);
+    IntervalTimer make_processor_limit();
+    IntervalTimer::Clockwork processor_clock();
+    void apply_limit(int resource);
     void complete_wait(Thread& thread);
     // Lets the thread's pending signals take effect before it goes on; false when the program is over by one.
     bool deliver_signals(Thread& thread, Vcpu& vcpu);
@@ -177,6 +186,9 @@ private:
     CpuTimes cpu_times_;
     std::array<IntervalTimer, 3> interval_timers_;
     ProgramTimers program_timers_;
+    std::mutex limits_mutex_;
+    Limits limits_;
+    IntervalTimer processor_limit_;
     mutable std::mutex threads_mutex_;
     std::map<int, std::shared_ptr<Thread>> threads_;
     int last_tid_;

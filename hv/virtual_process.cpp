@@ -139,16 +139,8 @@ std::string status(const VirtualContext& context, const Numbers& numbers) {
            "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n";
 }
 
-std::string limits(const VirtualContext& /*context*/, const Numbers& /*numbers*/) {
-    const auto line = [](std::string_view name, std::string_view soft, std::string_view unit) {
-        return fmt::format("{:<25} {:<20} {:<20} {:<10}\n", name, soft, soft, unit);
-    };
-    return fmt::format("{:<25} {:<20} {:<20} {:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units") +
-           line("Max cpu time", "unlimited", "seconds") + line("Max file size", "unlimited", "bytes") +
-           line("Max data size", "unlimited", "bytes") + line("Max stack size", "8388608", "bytes") +
-           line("Max core file size", "0", "bytes") + line("Max processes", "32768", "processes") +
-           line("Max open files", std::to_string(FileTable::kLimit), "files") +
-           line("Max address space", "unlimited", "bytes");
+std::string limits(const VirtualContext& context, const Numbers& /*numbers*/) {
+    return context.program.limits().describe();
 }
 
 std::string mounts(const VirtualContext& /*context*/, const Numbers& /*numbers*/) {

@@ -14,6 +14,7 @@
 #include <climits>
 
 #include "hv/syscalls/place.hpp"
+#include "hv/syscalls/transfer.hpp"
 #include "hv/virtual_files.hpp"
 
 namespace divisi::hv {
@@ -364,6 +365,7 @@ SysResult sys_truncate(Call& call) {
     if (const SysResult error = check_changeable(target); error != 0) return error;
     const Fd file(call.program.view().reopen(target.file ? target.file->fd : target.found.fd, O_WRONLY));
     if (!file.valid()) return file.get();
+    if (const SysResult error = within_file_limit(call, file, length); error != 0) return error;
     return host_result(::ftruncate(file.get(), length));
 }
 

@@ -74,7 +74,7 @@ SysResult sys_fcntl(Call& call) {
     switch (call.int_arg(1)) {
         case F_DUPFD:
         case F_DUPFD_CLOEXEC:
-            if (call.int_arg(2) < 0 || call.int_arg(2) >= FileTable::kLimit) return -EINVAL;
+            if (call.int_arg(2) < 0 || call.int_arg(2) >= files.limit()) return -EINVAL;
             return files.add(file, call.int_arg(1) == F_DUPFD_CLOEXEC, call.int_arg(2));
         case F_GETFD: return files.descriptor_flags(call.int_arg(0));
         case F_SETFD: files.set_descriptor_flags(call.int_arg(0), (call.arg(2) & FD_CLOEXEC) != 0); return 0;
@@ -149,14 +149,20 @@ SysResult sys_ftruncate(Call& call) {
     const FilePtr file = call.program.files().get(call.int_arg(0));
     if (!file) return -EBADF;
     if (!file->fd.valid()) return -EINVAL;
-    return host_result(::ftruncate(file->fd.get(), static_cast<off_t>(call.arg(1))));
+    const auto length = static_cast<off_t>(call.arg(1));
+    if (const SysResult error = within_file_limit(call, file->fd, length); error != 0) return error;
+    return host_result(::ftruncate(file->fd.get(), length));
 }
 
 SysResult sys_fallocate(Call& call) {
     const FilePtr file = call.program.files().get(call.int_arg(0));
     if (!file || !file->fd.valid()) return -EBADF;
-    return host_result(
-        ::fallocate(file->fd.get(), call.int_arg(1), static_cast<off_t>(call.arg(2)), static_cast<off_t>(call.arg(3))));
+    const auto offset = static_cast<off_t>(call.arg(2));
+    const auto length = static_cast<off_t>(call.arg(3));
+    off_t end = 0;
+    const bool grows = (call.int_arg(1) & FALLOC_FL_KEEP_SIZE) == 0 && !__builtin_add_overflow(offset, length, &end);
+    if (const SysResult error = grows ? within_file_limit(call, file->fd, end) : 0; error != 0) return error;
+    return host_result(::fallocate(file->fd.get(), call.int_arg(1), offset, length));
 }
 
 SysResult sys_fadvise64(Call& call) {

@@ -84,7 +84,7 @@ SysResult wait_for_any(Call& call, const std::shared_ptr<PollSet>& set, const De
 
 SysResult do_poll(Call& call, const Deadline& deadline) {
     const std::uint64_t count = static_cast<std::uint32_t>(call.arg(1));
-    if (count > FileTable::kLimit) return end_mask(call.thread, -EINVAL);
+    if (count > call.program.limits().soft(RLIMIT_NOFILE)) return end_mask(call.thread, -EINVAL);
     std::vector<pollfd> given(count);
     if (!call.memory().copy_in(given.data(), call.arg(0), count * sizeof(pollfd)))
         return end_mask(call.thread, -EFAULT);

@@ -73,22 +73,16 @@ SysResult sys_getrandom(Call& call) {
     return static_cast<SysResult>(wanted);
 }
 
-rlimit limit_of(const Program& program, int resource) {
-    constexpr rlim_t kStack = 8U << 20U;
-    switch (resource) {
-        case RLIMIT_STACK: return {kStack, kStack};
-        case RLIMIT_NOFILE: return {FileTable::kLimit, FileTable::kLimit};
-        case RLIMIT_CORE: return {0, 0};
-        case RLIMIT_NPROC: return {32768, 32768};
-        case RLIMIT_AS:
-        case RLIMIT_DATA: static_cast<void>(program); return {RLIM_INFINITY, RLIM_INFINITY};
-        default: return {RLIM_INFINITY, RLIM_INFINITY};
-    }
+SysResult get_limit(Call& call, int resource, Gva at) {
+    if (!Limits::known(resource)) return -EINVAL;
+    const Limits::Limit limit = call.program.limits().get(resource);
+    return call.memory().write(at, rlimit{limit.soft, limit.hard}) ? 0 : -EFAULT;
 }
 
-SysResult get_limit(Call& call, int resource, Gva at) {
-    if (resource < 0 || resource >= RLIMIT_NLIMITS) return -EINVAL;
-    return call.memory().write(at, limit_of(call.program, resource)) ? 0 : -EFAULT;
+SysResult set_limit(Call& call, int resource, Gva at) {
+    const auto wanted = call.memory().read<rlimit>(at);
+    if (!wanted) return -EFAULT;
+    return call.program.set_limit(resource, {wanted->rlim_cur, wanted->rlim_max});
 }
 
 SysResult sys_getrlimit(Call& call) {
@@ -96,20 +90,18 @@ SysResult sys_getrlimit(Call& call) {
 }
 
 SysResult sys_setrlimit(Call& call) {
-    const auto wanted = call.memory().read<rlimit>(call.arg(1));
-    if (!wanted) return -EFAULT;
-    if (call.int_arg(0) < 0 || call.int_arg(0) >= RLIMIT_NLIMITS || wanted->rlim_cur > wanted->rlim_max) return -EINVAL;
-    return wanted->rlim_max > limit_of(call.program, call.int_arg(0)).rlim_max ? -EPERM : 0;
+    return set_limit(call, call.int_arg(0), call.arg(1));
 }
 
 SysResult sys_prlimit64(Call& call) {
     if (call.int_arg(0) != 0 && call.int_arg(0) != call.program.pid()) return -ESRCH;
-    if (call.arg(2) != 0) {
-        const auto wanted = call.memory().read<rlimit>(call.arg(2));
-        if (!wanted) return -EFAULT;
-        if (call.int_arg(1) < 0 || call.int_arg(1) >= RLIMIT_NLIMITS) return -EINVAL;
-    }
-    return call.arg(3) == 0 ? 0 : get_limit(call, call.int_arg(1), call.arg(3));
+    const Limits::Limit old =
+        Limits::known(call.int_arg(1)) ? call.program.limits().get(call.int_arg(1)) : Limits::Limit{};
+    if (const SysResult error = call.arg(2) != 0 ? set_limit(call, call.int_arg(1), call.arg(2)) : 0; error != 0)
+        return error;
+    if (!Limits::known(call.int_arg(1))) return -EINVAL;
+    if (call.arg(3) == 0) return 0;
+    return call.memory().write(call.arg(3), rlimit{old.soft, old.hard}) ? 0 : -EFAULT;
 }
 
 SysResult sys_getrusage(Call& call) {
@@ -163,6 +155,9 @@ SysResult sys_personality(Call& call) {
     return call.arg(0) == 0xffffffff || call.arg(0) == 0 ? 0 : -EINVAL;
 }
 
+constexpr std::string_view kKeptLimits =
+    "kept: AS, CORE, CPU, DATA, FSIZE, NOFILE, NPROC (of the program's threads), STACK; others are noted";
+
 constexpr SyscallEntry kEntries[] = {
     {SYS_getpid, "getpid", sys_getpid, Served::kFully, ""},
     {SYS_getppid, "getppid", sys_getppid, Served::kFully, "0: nobody"},
@@ -174,8 +169,8 @@ constexpr SyscallEntry kEntries[] = {
     {SYS_uname, "uname", sys_uname, Served::kForwarded, "the node's own host name"},
     {SYS_getrandom, "getrandom", sys_getrandom, Served::kForwarded, ""},
     {SYS_getrlimit, "getrlimit", sys_getrlimit, Served::kFully, ""},
-    {SYS_setrlimit, "setrlimit", sys_setrlimit, Served::kPartly, "accepted"},
-    {SYS_prlimit64, "prlimit64", sys_prlimit64, Served::kPartly, "changes are accepted"},
+    {SYS_setrlimit, "setrlimit", sys_setrlimit, Served::kPartly, kKeptLimits},
+    {SYS_prlimit64, "prlimit64", sys_prlimit64, Served::kPartly, kKeptLimits},
     {SYS_getrusage, "getrusage", sys_getrusage, Served::kPartly,
      "processor time and memory; system time counts as user time"},
     {SYS_sysinfo, "sysinfo", sys_sysinfo, Served::kFully, "the node's memory"},

@@ -52,7 +52,13 @@ SysResult sys_splice(Call& call) {
     Position to{call.arg(3)};
     if (const SysResult error = from.read(call.memory(), *in); error != 0) return error;
     if (const SysResult error = to.read(call.memory(), *out); error != 0) return error;
-    const std::uint64_t bytes = std::min(call.arg(4), kMaxTransfer);
+    std::uint64_t bytes = std::min(call.arg(4), kMaxTransfer);
+    if (out->fd.valid()) {
+        const SysResult allowed =
+            clip_to_file_limit(call.program, call.thread, *out, to.at != 0 ? to.value : -1, bytes);
+        if (allowed < 0) return allowed;
+        bytes = static_cast<std::uint64_t>(allowed);
+    }
     auto state = std::make_shared<std::pair<Position, Position>>(from, to);
     const auto move = [in, out, bytes, flags, state]() -> SysResult {
         if (out->sink) return into_sink(*in, *out->sink, bytes);

@@ -31,7 +31,7 @@ SysResult make_thread(Call& call, const CloneRequest& request) {
         call.program.count_unserved(call.number);
         return -ENOSYS;
     }
-    if (call.program.thread_ids().size() >= 32768) return -EAGAIN;
+    if (call.program.thread_count() >= call.program.limits().soft(RLIMIT_NPROC)) return -EAGAIN;
     if (request.stack >= kUserBytes) return -EINVAL;
     // The child starts with the creator's vector state.
     if (auto saved = call.vcpu.save(call.thread.context); !saved) return -EAGAIN;

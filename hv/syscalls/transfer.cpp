@@ -25,6 +25,38 @@ SysResult tell_broken_pipe(Program& program, Thread& thread, SysResult result) {
 
 namespace {
 
+SysResult file_too_big(Program& program, Thread& thread) {
+    SignalInfo info;
+    info.signo = SIGXFSZ;
+    info.pid = program.pid();
+    program.send_thread_signal(thread, info);
+    return -EFBIG;
+}
+
+}  // namespace
+
+SysResult clip_to_file_limit(Program& program, Thread& thread, const OpenFile& file, off_t offset,
+                             std::uint64_t bytes) {
+    const std::uint64_t limit = program.limits().soft(RLIMIT_FSIZE);
+    struct stat status {};
+    if (limit == Limits::kUnlimited || bytes == 0 || ::fstat(file.fd.get(), &status) != 0 || !S_ISREG(status.st_mode))
+        return static_cast<SysResult>(bytes);
+    if ((file.flags & O_APPEND) != 0) offset = status.st_size;
+    if (offset < 0) offset = ::lseek(file.fd.get(), 0, SEEK_CUR);
+    if (offset < 0) return static_cast<SysResult>(bytes);
+    const auto at = static_cast<std::uint64_t>(offset);
+    return at >= limit ? file_too_big(program, thread) : static_cast<SysResult>(std::min(bytes, limit - at));
+}
+
+SysResult within_file_limit(Call& call, const Fd& file, off_t size) {
+    const std::uint64_t limit = call.program.limits().soft(RLIMIT_FSIZE);
+    struct stat status {};
+    if (size <= 0 || static_cast<std::uint64_t>(size) <= limit || ::fstat(file.get(), &status) != 0) return 0;
+    return size > status.st_size ? file_too_big(call.program, call.thread) : 0;
+}
+
+namespace {
+
 // Where in a file, and how: `offset` -1 means the file's own position.
 struct Where {
     off_t offset = -1;
@@ -166,10 +198,13 @@ SysResult do_write(Call& call, const Pieces& pieces, Where where) {
     if (!file->sink && !file->fd.valid()) return -EBADF;
     if (file->signals) return -EINVAL;
     if (file->may_block || file->sink) return write_stream(call, file, pieces, where);
-    const Buffer buffer(std::min(pieces.total(), kChunk));
+    const SysResult allowed = clip_to_file_limit(call.program, call.thread, *file, where.offset, pieces.total());
+    if (allowed < 0) return allowed;
+    const auto total = static_cast<std::uint64_t>(allowed);
+    const Buffer buffer(std::min(total, kChunk));
     std::uint64_t done = 0;
     do {
-        const std::uint64_t wanted = std::min(pieces.total() - done, kChunk);
+        const std::uint64_t wanted = std::min(total - done, kChunk);
         const std::uint64_t got = pieces.gather(call.memory(), done, buffer.data(), wanted);
         if (got == 0 && wanted != 0) return done != 0 ? static_cast<SysResult>(done) : -EFAULT;
         const SysResult count = host_write(*file, buffer.data(), got, where);
@@ -177,7 +212,7 @@ SysResult do_write(Call& call, const Pieces& pieces, Where where) {
         done += static_cast<std::uint64_t>(count);
         if (static_cast<std::uint64_t>(count) < wanted) break;
         if (where.offset >= 0) where.offset += count;
-    } while (done < pieces.total());
+    } while (done < total);
     return static_cast<SysResult>(done);
 }
 
@@ -285,6 +320,11 @@ SysResult pump(const OpenFile& in, const OpenFile& out, std::uint64_t bytes, Off
 SysResult copy(Call& call, const FilePtr& in, const FilePtr& out, std::uint64_t bytes, const Offset& from,
                const Offset& to) {
     bytes = std::min(bytes, kMaxTransfer);
+    if (out->fd.valid()) {
+        const SysResult allowed = clip_to_file_limit(call.program, call.thread, *out, to.value, bytes);
+        if (allowed < 0) return allowed;
+        bytes = static_cast<std::uint64_t>(allowed);
+    }
     const auto move = [in, out, bytes, from, to] { return pump(*in, *out, bytes, from, to); };
     const auto finish = [&program = call.program, &thread = call.thread, from, to](SysResult done) {
         done = to.move_on(program.memory(), from.move_on(program.memory(), done));

@@ -104,6 +104,11 @@ inline bool waits(const OpenFile& file) {
     return file.may_block && (file.flags & O_NONBLOCK) == 0;
 }
 
+// How many of `bytes` the program's limit of file sizes lets be written at `offset` of a file (-1: at its position);
+// -EFBIG, and the signal that goes with it, where it is none. 0 for a size it may be given by `within_file_limit`.
+SysResult clip_to_file_limit(Program& program, Thread& thread, const OpenFile& file, off_t offset, std::uint64_t bytes);
+SysResult within_file_limit(Call& call, const Fd& file, off_t size);
+
 // After a write or send: a broken pipe is a signal too.
 SysResult tell_broken_pipe(Program& program, Thread& thread, SysResult result);
 

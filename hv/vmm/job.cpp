@@ -191,6 +191,7 @@ ProgramSpec Job::program_spec(std::size_t index) {
     spec.node_page = true;
     spec.clock = &topology_.clock();
     spec.keep_state = request_.core;
+    if (request_.core) spec.limits[RLIMIT_CORE].soft = Limits::kUnlimited;
     spec.pid = kFirstPid + static_cast<int>(index) * kPidsPerRank;
     if (topology_.mode() == Mode::kMessagePassing && ranks_.size() > 1)
         spec.host_name = fmt::format("{}-{}", topology_.config().name, rank.nodes.front());

@@ -71,7 +71,10 @@ void Job::look_into(std::size_t index) {
     FaultReport& fault = *rank.outcome.fault;
     Inspector inspector(*rank.program, kCrashPatience);
     fault.backtrace = inspector.backtrace(fault.registers, kUnwindFrames);
-    if (request_.core) {
+    // The program may have forbidden it.
+    if (request_.core && rank.program->limits().soft(RLIMIT_CORE) == 0) {
+        fault.core = "none: the program has set its limit of core files to 0";
+    } else if (request_.core) {
         auto core = write_core_file(index, fault);
         fault.core = core ? *core : core.error().message();
     }
