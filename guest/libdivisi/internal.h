@@ -64,6 +64,15 @@ struct dvi_condition {
 
 /* Returns when one of the conditions may have come true, or cannot any more: the caller looks again. */
 void dvi_wait(const struct dvi_condition* conditions, uint32_t count);
+/* One of several threads of a rank, which keep out of each other's way by a lock of their own. */
+struct dvi_bell {
+    uint32_t rung;       /* 1: it is not to sleep; who sets it wakes */
+    int (*wanted)(void); /* the lock is wanted: no spinning */
+    void (*leave)(struct dvi_bell* bell);
+    void (*come_back)(struct dvi_bell* bell);
+};
+/* dvi_wait for such a thread, which has the lock and gives it up while it sleeps: returns at any wake-up. */
+void dvi_wait_beside(const struct dvi_condition* conditions, uint32_t count, struct dvi_bell* bell);
 /* Returns at `due`, as divisi_time_ns counts. */
 void dvi_wait_until(uint64_t due);
 /* Says what this rank waits for, to people who look at it (tell.c). */

@@ -61,7 +61,8 @@ static int worth_spinning(const struct dvi_condition* conditions, uint32_t count
     return 0;
 }
 
-static int spin(const struct dvi_condition* conditions, uint32_t count) {
+/* `bell` may be NULL, here and below. */
+static int spin(const struct dvi_condition* conditions, uint32_t count, const struct dvi_bell* bell) {
     const uint64_t begin = __builtin_ia32_rdtsc();
     for (uint32_t look = 0; look < BUSY_LOOKS; look += count)
         if (any_ready(conditions, count)) return 1;
@@ -71,6 +72,7 @@ static int spin(const struct dvi_condition* conditions, uint32_t count) {
             __builtin_ia32_pause();
         }
         if (any_hopeless(conditions, count)) return 1;
+        if (bell != NULL && bell->wanted()) return 0;
     }
     return 0;
 }
@@ -84,10 +86,10 @@ static struct dvi_timespec to_timespec(uint64_t ns) {
     return time;
 }
 
-/* Sleeps until `word` is not 1, is woken, or `ns` have passed. Any reason to wake up is good enough. */
-static void sleep_on_one(uint32_t* word, uint64_t ns) {
+/* Sleeps until `word` is not `value`, is woken, or `ns` have passed. Any reason to wake up is good enough. */
+static void sleep_on_one(const uint32_t* word, uint32_t value, uint64_t ns) {
     const struct dvi_timespec timeout = to_timespec(ns);
-    dvi_syscall(DVI_SYS_FUTEX, (long)word, DVI_FUTEX_WAIT, 1, ns == NO_LIMIT ? 0 : (long)&timeout, 0);
+    dvi_syscall(DVI_SYS_FUTEX, (long)word, DVI_FUTEX_WAIT, (long)value, ns == NO_LIMIT ? 0 : (long)&timeout, 0);
 }
 
 static uint64_t monotonic_ns(void) {
@@ -96,23 +98,45 @@ static uint64_t monotonic_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void sleep_on_many(const struct dvi_condition* conditions, uint32_t count, uint64_t ns) {
+static struct dvi_futex_waitv waiter_on(const uint32_t* word, uint32_t value) {
+    const struct dvi_futex_waitv waiter = {value, (uint64_t)(uintptr_t)word, DVI_FUTEX_32, 0};
+    return waiter;
+}
+
+/* Sleeps on the conditions' words, and on the bell. 0: this kernel cannot. */
+static int sleep_on_words(const struct dvi_condition* conditions, uint32_t count, uint64_t ns, struct dvi_bell* bell) {
+    struct dvi_futex_waitv waiters[DVI_FUTEX_WAITV_MAX];
+    for (uint32_t i = 0; i < count; ++i) waiters[i] = waiter_on(sleep_word(&conditions[i]), 1);
+    if (bell != NULL) waiters[count++] = waiter_on(&bell->rung, 0);
+    const struct dvi_timespec deadline = to_timespec(monotonic_ns() + (ns == NO_LIMIT ? 0 : ns));
+    return dvi_syscall(DVI_SYS_FUTEX_WAITV, (long)waiters, (long)count, 0, ns == NO_LIMIT ? 0 : (long)&deadline,
+                       DVI_SYS_CLOCK_MONOTONIC) != -DVI_ENOSYS;
+}
+
+static void sleep_on_many(const struct dvi_condition* conditions, uint32_t count, uint64_t ns, struct dvi_bell* bell) {
     static int has_waitv = 1;
     /* Beyond what one call can watch, or without it, the others are looked at every now and then. */
     const uint64_t while_unwatched = 500000;
-    if (has_waitv && count <= DVI_FUTEX_WAITV_MAX) {
-        struct dvi_futex_waitv waiters[DVI_FUTEX_WAITV_MAX];
-        for (uint32_t i = 0; i < count; ++i) {
-            const struct dvi_futex_waitv waiter = {1, (uint64_t)(uintptr_t)sleep_word(&conditions[i]), DVI_FUTEX_32, 0};
-            waiters[i] = waiter;
-        }
-        const struct dvi_timespec deadline = to_timespec(monotonic_ns() + (ns == NO_LIMIT ? 0 : ns));
-        if (dvi_syscall(DVI_SYS_FUTEX_WAITV, (long)waiters, (long)count, 0, ns == NO_LIMIT ? 0 : (long)&deadline,
-                        DVI_SYS_CLOCK_MONOTONIC) != -DVI_ENOSYS)
-            return;
+    if (has_waitv && count + (bell != NULL) <= DVI_FUTEX_WAITV_MAX) {
+        if (sleep_on_words(conditions, count, ns, bell)) return;
         has_waitv = 0;
     }
-    sleep_on_one(sleep_word(&conditions[0]), ns < while_unwatched ? ns : while_unwatched);
+    if (ns > while_unwatched) ns = while_unwatched;
+    if (bell != NULL)
+        sleep_on_one(&bell->rung, 0, ns);
+    else
+        sleep_on_one(sleep_word(&conditions[0]), 1, ns);
+}
+
+static void sleep_on(const struct dvi_condition* conditions, uint32_t count, uint64_t ns, struct dvi_bell* bell) {
+    if (bell != NULL) bell->leave(bell);
+    if (count == 1 && bell == NULL)
+        sleep_on_one(sleep_word(&conditions[0]), 1, ns);
+    else if (count == 0)
+        sleep_on_one(&bell->rung, 0, ns);
+    else
+        sleep_on_many(conditions, count, ns, bell);
+    if (bell != NULL) bell->come_back(bell);
 }
 
 /* When the first message arrives that is under way already; NO_LIMIT: none is. */
@@ -127,7 +151,7 @@ static uint64_t next_arrival(const struct dvi_condition* conditions, uint32_t co
 
 /* Sleeps while nobody wakes us, but not beyond the next arrival: the last of the time before it is spun away, as no
  * sleep ends to the microsecond. */
-static void sleep_on_all(const struct dvi_condition* conditions, uint32_t count) {
+static void sleep_on_all(const struct dvi_condition* conditions, uint32_t count, struct dvi_bell* bell) {
     const uint64_t due = next_arrival(conditions, count);
     uint64_t ns = NO_LIMIT;
     if (due != NO_LIMIT) {
@@ -139,17 +163,14 @@ static void sleep_on_all(const struct dvi_condition* conditions, uint32_t count)
         }
         ns = left - SPUN_BEFORE_ARRIVAL_NS;
     }
-    if (count == 1)
-        sleep_on_one(sleep_word(&conditions[0]), ns);
-    else
-        sleep_on_many(conditions, count, ns);
+    sleep_on(conditions, count, ns, bell);
 }
 
-static void sleep_once(const struct dvi_condition* conditions, uint32_t count) {
+static void sleep_once(const struct dvi_condition* conditions, uint32_t count, struct dvi_bell* bell) {
     arm(conditions, count, 1);
     /* ORDER: the sleep words are visible before the last look; the other end does it the other way round. */
     divisi_full_fence();
-    if (!any_ready(conditions, count) && !any_hopeless(conditions, count)) sleep_on_all(conditions, count);
+    if (!any_ready(conditions, count) && !any_hopeless(conditions, count)) sleep_on_all(conditions, count, bell);
     arm(conditions, count, 0);
 }
 
@@ -165,11 +186,17 @@ void dvi_wait_until(uint64_t due) {
 }
 
 void dvi_wait(const struct dvi_condition* conditions, uint32_t count) {
-    if (worth_spinning(conditions, count) && spin(conditions, count)) return;
+    if (worth_spinning(conditions, count) && spin(conditions, count, NULL)) return;
     if (dvi.wait != NULL) dvi_tell(conditions, count);
     do {
-        sleep_once(conditions, count);
+        sleep_once(conditions, count, NULL);
     } while (!any_ready(conditions, count) && !any_hopeless(conditions, count));
+}
+
+void dvi_wait_beside(const struct dvi_condition* conditions, uint32_t count, struct dvi_bell* bell) {
+    if (worth_spinning(conditions, count) && spin(conditions, count, bell)) return;
+    if (dvi.wait != NULL && count != 0) dvi_tell(conditions, count);
+    sleep_once(conditions, count, bell);
 }
 
 void dvi_wake(uint32_t* word) {

@@ -120,8 +120,8 @@ static struct survey survey(int count, const MPI_Request* requests) {
     return survey;
 }
 
-static void idle_for(const struct dvm_request* request, int count, const MPI_Request* all) {
-    const struct dvm_waited waited = {.request = request, .all = all, .count = count};
+static void idle_for(const struct dvm_request* request, int count, const MPI_Request* all, bool any) {
+    const struct dvm_waited waited = {.request = request, .any = any, .all = all, .count = count};
     dvm_idle(&waited);
 }
 
@@ -133,7 +133,7 @@ static struct survey await(int count, const MPI_Request* requests, bool all, boo
         moved = dvm_progress();
         found = survey(count, requests);
         const bool enough = all ? found.done == found.active : found.done != 0;
-        if (wait && !moved && !enough) idle_for(found.first_open, count, requests);
+        if (wait && !moved && !enough) idle_for(found.first_open, count, requests, true);
         if (!wait) break;
     }
     return found;
@@ -210,7 +210,7 @@ int PMPI_Waitall(int count, MPI_Request array_of_requests[], MPI_Status array_of
     for (int i = 0; i < count; ++i) {
         const struct dvm_request* const request = dvm_request_of(array_of_requests[i]);
         while (!dvm_inactive(request) && !dvm_done(request))
-            if (!dvm_progress() && !dvm_done(request)) idle_for(request, count, array_of_requests);
+            if (!dvm_progress() && !dvm_done(request)) idle_for(request, count, array_of_requests, false);
     }
     return retire_all(count, array_of_requests, array_of_statuses, DVM_CALL);
 }

@@ -28,7 +28,7 @@ int dvm_engine_start(void) {
 }
 
 void dvm_interested(struct dvm_peer* peer) {
-    ++peer->interest;
+    if (peer->interest++ == 0) ++engine.wants;
     ++engine.interests;
     if (peer->listed || peer->link == NULL) return;
     peer->listed = true;
@@ -73,9 +73,10 @@ static bool move_busy(void) {
 }
 
 bool dvm_progress(void) {
+    ++engine.looks;
     bool moved = dvm_watches_all() ? move_all() : move_busy();
     moved = dvm_schedules_advance() || moved;
-    if (moved && dvm.locks) dvm_lock_was_worth_it();
+    if (moved) ++engine.moves;
     return moved;
 }
 
@@ -93,7 +94,7 @@ static void add_peer(uint32_t* count, struct dvm_peer* peer) {
     if (!dvm_queue_empty(&peer->outgoing)) add_condition(count, peer->link, DVI_SPACE, 1, dvm_space_wanted(peer));
 }
 
-static uint32_t collect_conditions(void) {
+uint32_t dvm_collect_conditions(void) {
     uint32_t count = 0;
     if (dvm_watches_all()) {
         for (uint32_t i = 0; i < dvi.linked_count; ++i) add_peer(&count, &engine.peers[dvi.linked[i]]);
@@ -106,11 +107,10 @@ static uint32_t collect_conditions(void) {
 
 void dvm_idle(const struct dvm_waited* waited) {
     if (dvm.locks) {
-        /* Asleep on the rings, this thread would keep the others out: so it comes back to look instead. */
-        dvm_unlock_for_a_while();
+        dvm_idle_among_threads(waited);
         return;
     }
-    const uint32_t count = collect_conditions();
+    const uint32_t count = dvm_collect_conditions();
     engine.waited = waited;
     if (count != 0) {
         dvi_wait(engine.conditions, count);

@@ -164,6 +164,7 @@ struct dvm_waited {
     const struct dvm_request* request; /* NULL: no one in particular */
     const struct dvm_comm* comm;       /* without a request: of an operation that all take part in, or of a probe */
     bool probes;                       /* for a message from `rank` with `tag` */
+    bool any;                          /* of `all` */
     int rank;
     int tag;
     const MPI_Request* all; /* of a call that waits for several; of which `request` is one */
@@ -180,6 +181,9 @@ struct dvm_engine {
     uint32_t generalized; /* requests of the program\'s own that are not complete */
     uint32_t unexpected_count;
     uint64_t serial;
+    uint64_t looks;                 /* how often it was looked for something to move */
+    uint64_t moves;                 /* how often something moved */
+    uint64_t wants;                 /* how often there was more to watch than before */
     struct dvm_request** transfers; /* by number; NULL: free */
     uint32_t transfer_room;
     uint32_t transfer_next; /* where the search for a free number begins */
@@ -204,12 +208,19 @@ static inline void dvm_idle_for(const struct dvm_request* request) {
     const struct dvm_waited waited = {.request = request};
     dvm_idle(&waited);
 }
+/* Fills engine.conditions with all that may move something; how many. */
+uint32_t dvm_collect_conditions(void);
 /* Tells of engine.waited. */
 void dvm_describe(struct divisi_wait* wait);
 void dvm_interested(struct dvm_peer* peer);
 static inline void dvm_uninterested(struct dvm_peer* peer) {
     --peer->interest;
     --engine.interests;
+}
+/* All links are looked at, until it is called with -1. */
+static inline void dvm_watch_all(int more) {
+    if (more > 0) ++engine.wants;
+    engine.watchers += (uint32_t)more;
 }
 /* The peer is gone, or writes garbage: ends all that has to do with it. */
 void dvm_lose(struct dvm_peer* peer);
@@ -223,6 +234,13 @@ static inline bool dvm_unreachable(const struct dvm_peer* peer) {
 }
 /* The sentence about why, and the error class. */
 int dvm_lost_error(const struct dvm_peer* peer);
+
+/* ---- sleepers.c ---- */
+
+/* dvm_idle, where other threads may call MPI meanwhile. */
+void dvm_idle_among_threads(const struct dvm_waited* waited);
+/* To be called before the lock is given up. */
+void dvm_ring_sleepers(void);
 
 /* ---- match.c ---- */
 

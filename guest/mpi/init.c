@@ -114,9 +114,9 @@ static int meet_everyone(void) {
 }
 
 static void take_the_rest(void) {
-    ++engine.watchers;
+    dvm_watch_all(1);
     while (dvm_progress()) continue;
-    --engine.watchers;
+    dvm_watch_all(-1);
 }
 
 int PMPI_Finalize(void) {

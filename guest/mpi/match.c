@@ -59,6 +59,7 @@ struct dvm_unexpected* dvm_new_unexpected(struct dvm_peer* peer, uint64_t envelo
     unexpected->claimed = NULL;
     dvm_queue_add(&peer->unexpected, &unexpected->item);
     ++engine.unexpected_count;
+    ++engine.moves;
     return unexpected;
 }
 
@@ -73,6 +74,7 @@ void dvm_post(struct dvm_request* request) {
     request->stage = DVM_POSTED;
     request->serial = engine.serial++;
     if (request->peer == DVM_ANY_PEER) {
+        ++engine.wants;
         dvm_queue_add(&engine.any, &request->item);
         return;
     }

@@ -18,7 +18,10 @@ static void enqueue(struct dvm_peer* peer, struct dvm_request* request, enum dvm
     request->stage = (uint8_t)stage;
     dvm_queue_add(&peer->outgoing, &request->item);
     dvm_interested(peer);
-    if (first) dvm_push(peer);
+    if (!first) return;
+    dvm_push(peer);
+    /* Its room is to be watched, too. */
+    if (!dvm_queue_empty(&peer->outgoing)) ++engine.wants;
 }
 
 static void dequeue(struct dvm_peer* peer, struct dvm_request* request) {

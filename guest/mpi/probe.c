@@ -38,14 +38,14 @@ static int check_probe(int source, int tag, MPI_Comm comm, struct probe* probe, 
 
 static void watch(const struct probe* probe) {
     if (probe->peer == DVM_ANY_PEER)
-        ++engine.watchers;
+        dvm_watch_all(1);
     else
         dvm_interested(&engine.peers[probe->peer]);
 }
 
 static void unwatch(const struct probe* probe) {
     if (probe->peer == DVM_ANY_PEER)
-        --engine.watchers;
+        dvm_watch_all(-1);
     else
         dvm_uninterested(&engine.peers[probe->peer]);
 }

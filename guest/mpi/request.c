@@ -92,6 +92,7 @@ void dvm_start(struct dvm_request* request) {
 void dvm_complete(struct dvm_request* request, int error) {
     request->stage = DVM_COMPLETE;
     request->error = error;
+    ++engine.moves;
     if (request->type != DVM_SCHEDULED && request->schedule != NULL) {
         dvm_schedule_step_done(request->schedule, error);
         dvm_request_delete(request);

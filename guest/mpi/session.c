@@ -57,7 +57,8 @@ int PMPI_Session_init(MPI_Info info, MPI_Errhandler errhandler, MPI_Session* ses
     if (made == NULL) return dvm_error(NULL, MPI_ERR_NO_MEM, DVM_CALL, "not enough memory for a session");
     dvm_errhandler_retain(handler);
     made->errhandler = handler;
-    made->thread_level = level;
+    /* There is one lock for all: what others have asked for, this one gets, too. */
+    made->thread_level = dvm.thread_level;
     ++dvm.sessions;
     *session = (MPI_Session)made;
     return MPI_SUCCESS;

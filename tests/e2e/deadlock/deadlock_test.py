@@ -61,6 +61,12 @@ class Deadlock(DebugTest):
             self.deadlocks("waiting_mpi", "threads", *[
                 f"waits in MPI_Recv for rank {(i + 1) % 4}, tag 7, MPI_COMM_WORLD" for i in range(4)])
 
+    def test_threads_that_call_mpi_at_the_same_time(self):
+        for _ in self.on_each_backend(nodes=4):
+            self.deadlocks("waiting_mpi", "multiple", *[
+                f"waits in MPI_Recv for rank {(i + 1) % 4}, tag [78], MPI_COMM_WORLD" for i in range(4)])
+            self.assertEqual(self.run_it("waiting_mpi", "multiple-late", 0).stdout, "done\n")
+
     def test_without_mpi(self):
         for _ in self.on_each_backend(nodes=3):
             self.deadlocks("waiting", "ring", *[f"waits in divisi_recv for rank {(i + 1) % 3}" for i in range(3)])

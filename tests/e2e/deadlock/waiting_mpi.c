@@ -68,7 +68,34 @@ static void threads(void) {
     ring();
 }
 
+/* Two threads of a rank wait in MPI at the same time. */
+static void* receive_8(void* unused) {
+    receive_from((rank + 1) % size, 8);
+    return unused;
+}
+static void multiple(void) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, receive_8, NULL);
+    usleep(50000);
+    ring();
+}
+
 /* ---- for a while ---- */
+
+/* The same, and a third thread sends in the end what they wait for. */
+static void* send_late(void* unused) {
+    sleep(1);
+    send_to((rank + size - 1) % size, 7);
+    send_to((rank + size - 1) % size, 8);
+    return unused;
+}
+static void multiple_late(void) {
+    pthread_t threads[2];
+    pthread_create(&threads[0], NULL, receive_8, NULL);
+    pthread_create(&threads[1], NULL, send_late, NULL);
+    ring();
+    for (int i = 0; i < 2; ++i) pthread_join(threads[i], NULL);
+}
 
 /* All wait for rank 0, which sleeps; computes; reads; waits for a signal. */
 static void all_but_0(void (*what)(void)) {
@@ -137,7 +164,8 @@ static void rounds(void) {
 
 int main(int argc, char** argv) {
     const char* const what = argc > 1 ? argv[1] : "";
-    MPI_Init(&argc, &argv);
+    int level = MPI_THREAD_SINGLE;
+    MPI_Init_thread(&argc, &argv, strncmp(what, "multiple", 8) == 0 ? MPI_THREAD_MULTIPLE : MPI_THREAD_SINGLE, &level);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     if (strcmp(what, "ring") == 0) ring();
@@ -145,6 +173,8 @@ int main(int argc, char** argv) {
     if (strcmp(what, "barrier") == 0) barrier();
     if (strcmp(what, "several") == 0) several();
     if (strcmp(what, "threads") == 0) threads();
+    if (strcmp(what, "multiple") == 0) multiple();
+    if (strcmp(what, "multiple-late") == 0) multiple_late();
     if (strcmp(what, "sleep") == 0) all_but_0(sleep_1);
     if (strcmp(what, "compute") == 0) all_but_0(compute);
     if (strcmp(what, "read") == 0) all_but_0(read_input);
