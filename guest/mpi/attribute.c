@@ -17,6 +17,7 @@ enum kind { KEYVAL_FREE, KEYVAL_COMM, KEYVAL_TYPE, KEYVAL_WIN };
 struct keyval {
     enum kind kind;
     bool freed;     /* by the program; goes with the last attribute */
+    bool integers;  /* its functions are Fortran's */
     uint32_t users; /* attributes */
     copy_function copy;
     delete_function delete;
@@ -26,8 +27,11 @@ struct keyval {
 struct dvm_attribute {
     struct dvm_attribute* next;
     int keyval;
+    bool integer; /* set by Fortran */
     void* value;
 };
+
+_Thread_local bool dvm_integer_attributes;
 
 #define FIRST_KEYVAL 0x1000
 static struct keyval* keyvals;
@@ -52,7 +56,7 @@ static int create_keyval(enum kind kind, copy_function copy, delete_function del
                          const char* call) {
     const int index = find_free_keyval();
     if (index < 0) return dvm_error(NULL, MPI_ERR_NO_MEM, call, "not enough memory for an attribute key");
-    const struct keyval made = {kind, false, 0, copy, delete, extra};
+    const struct keyval made = {kind, false, dvm_integer_attributes, 0, copy, delete, extra};
     keyvals[index] = made;
     *keyval = FIRST_KEYVAL + index;
     return MPI_SUCCESS;
@@ -78,19 +82,25 @@ static struct dvm_attribute** find(struct dvm_attribute** attributes, int keyval
     return attributes;
 }
 
-static int call_delete(const struct dvm_attribute* attribute, void* handle) {
-    const struct keyval* const keyval = &keyvals[attribute->keyval - FIRST_KEYVAL];
-    if (keyval->delete == NULL) return MPI_SUCCESS;
-    return keyval->delete (handle, attribute->keyval, attribute->value, keyval->extra);
+/* As C sees it, or (`integers`) Fortran. */
+static void* seen(struct dvm_attribute* attribute, bool integers) {
+    return attribute->integer && !integers ? &attribute->value : attribute->value;
 }
 
-static int attach(struct dvm_attribute** attributes, int keyval, void* value) {
+static int call_delete(struct dvm_attribute* attribute, void* handle) {
+    const struct keyval* const keyval = &keyvals[attribute->keyval - FIRST_KEYVAL];
+    if (keyval->delete == NULL) return MPI_SUCCESS;
+    return keyval->delete (handle, attribute->keyval, seen(attribute, keyval->integers), keyval->extra);
+}
+
+static int attach(struct dvm_attribute** attributes, int keyval, void* value, bool integer) {
     struct dvm_attribute* const made = malloc(sizeof *made);
     if (made == NULL) return dvm_fail(MPI_ERR_NO_MEM, "not enough memory for an attribute");
     ++keyvals[keyval - FIRST_KEYVAL].users;
     made->next = *attributes;
     made->keyval = keyval;
     made->value = value;
+    made->integer = integer;
     *attributes = made;
     return MPI_SUCCESS;
 }
@@ -104,17 +114,20 @@ static void detach(struct dvm_attribute** place) {
     drop_unused(keyval);
 }
 
-static int copy_one(const struct dvm_attribute* attribute, struct dvm_attribute** to, void* handle) {
+static int copy_one(struct dvm_attribute* attribute, struct dvm_attribute** to, void* handle) {
     const struct keyval keyval = keyvals[attribute->keyval - FIRST_KEYVAL];
     void* value = attribute->value;
+    bool integer = attribute->integer;
     int flag = 1;
     if (keyval.copy == NULL) return MPI_SUCCESS;
     if (keyval.copy != DUP_FUNCTION) {
         flag = 0;
-        const int error = keyval.copy(handle, attribute->keyval, keyval.extra, attribute->value, &value, &flag);
+        integer = keyval.integers;
+        void* const from = seen(attribute, integer);
+        const int error = keyval.copy(handle, attribute->keyval, keyval.extra, from, &value, &flag);
         if (error != MPI_SUCCESS) return dvm_fail(error, "the copy function of attribute %d failed", attribute->keyval);
     }
-    return flag ? attach(to, attribute->keyval, value) : MPI_SUCCESS;
+    return flag ? attach(to, attribute->keyval, value, integer) : MPI_SUCCESS;
 }
 
 /* From the oldest on, so that the copies stand in the same order. */
@@ -136,10 +149,11 @@ int dvm_attributes_delete(struct dvm_attribute** attributes, void* handle) {
 
 static int set(struct dvm_attribute** attributes, void* handle, int keyval, void* value) {
     struct dvm_attribute** const place = find(attributes, keyval);
-    if (*place == NULL) return attach(attributes, keyval, value);
+    if (*place == NULL) return attach(attributes, keyval, value, dvm_integer_attributes);
     const int error = call_delete(*place, handle);
     if (error != MPI_SUCCESS) return dvm_fail(error, "the delete function of attribute %d failed", keyval);
     (*place)->value = value;
+    (*place)->integer = dvm_integer_attributes;
     return MPI_SUCCESS;
 }
 
@@ -213,7 +227,7 @@ static int get_comm_attribute(MPI_Comm comm, int keyval, void* value, int* flag,
         return dvm_error(object, MPI_ERR_KEYVAL, call, "the key %d is none of a communicator", keyval);
     struct dvm_attribute* const found = *find(&object->attributes, keyval);
     *flag = found != NULL;
-    if (found != NULL) *(void**)value = found->value;
+    if (found != NULL) *(void**)value = seen(found, dvm_integer_attributes);
     return MPI_SUCCESS;
 }
 
@@ -299,9 +313,9 @@ static int check_type_keyval(MPI_Datatype datatype, int keyval, const char* call
 int PMPI_Type_get_attr(MPI_Datatype datatype, int type_keyval, void* attribute_val, int* flag) {
     const int error = check_type_keyval(datatype, type_keyval, DVM_CALL);
     if (error != MPI_SUCCESS) return error;
-    const struct dvm_attribute* const found = *find(&dvm_type_of(datatype)->attributes, type_keyval);
+    struct dvm_attribute* const found = *find(&dvm_type_of(datatype)->attributes, type_keyval);
     *flag = found != NULL;
-    if (found != NULL) *(void**)attribute_val = found->value;
+    if (found != NULL) *(void**)attribute_val = seen(found, dvm_integer_attributes);
     return MPI_SUCCESS;
 }
 DVM_ALIAS(Type_get_attr);

@@ -2,9 +2,9 @@
  * conventions.
  *
  * A keyval made in Fortran belongs, to the library, to the two functions below and a record of the program's own. The
- * record is never freed: attributes may outlive their keyval. An attribute keeps the integer itself where C keeps a
- * pointer. */
+ * record is never freed: attributes may outlive their keyval. */
 #include "fortran.h"
+#include "guest/mpi/attribute.h"
 
 typedef void (*any_function)(void);
 typedef void (*copy_wide)(MPI_Fint*, MPI_Fint*, MPI_Aint*, MPI_Aint*, MPI_Aint*, MPI_Fint*, MPI_Fint*);
@@ -58,6 +58,13 @@ static int delete_attribute(void* object, int keyval, void* attribute, void* ext
     return code;
 }
 
+/* A call of the library's, by one for whom attributes are integers. */
+#define BY_FORTRAN(call) (dvm_integer_attributes = true, end_by_fortran(call))
+static int end_by_fortran(int result) {
+    dvm_integer_attributes = false;
+    return result;
+}
+
 /* ---- keyvals ---- */
 
 static struct record* new_record(any_function copy, any_function delete, MPI_Aint extra_state, int narrow) {
@@ -75,10 +82,10 @@ static struct record* new_record(any_function copy, any_function delete, MPI_Ain
                                        const MPI_Aint* extra_state, MPI_Fint* ierror) {                             \
         struct record* const record = new_record(copy, delete, *extra_state, 0);                                    \
         dvf_return(ierror, record == NULL ? MPI_ERR_NO_MEM                                                          \
-                                          : PMPI_##kind##_create_keyval(                                            \
+                                          : BY_FORTRAN(PMPI_##kind##_create_keyval(                                 \
                                                 (MPI_##kind##_copy_attr_function*)(any_function)copy_attribute,     \
                                                 (MPI_##kind##_delete_attr_function*)(any_function)delete_attribute, \
-                                                keyval, record));                                                   \
+                                                keyval, record)));                                                  \
     }
 
 DVF_CREATE_KEYVAL(Comm, comm)
@@ -93,9 +100,9 @@ void pmpi_keyval_create_(any_function copy, any_function delete, MPI_Fint* keyva
     struct record* const record = new_record(copy, delete, *extra_state, 1);
     dvf_return(ierror, record == NULL
                            ? MPI_ERR_NO_MEM
-                           : PMPI_Comm_create_keyval((MPI_Comm_copy_attr_function*)(any_function)copy_attribute,
-                                                     (MPI_Comm_delete_attr_function*)(any_function)delete_attribute,
-                                                     keyval, record));
+                           : BY_FORTRAN(PMPI_Comm_create_keyval(
+                                 (MPI_Comm_copy_attr_function*)(any_function)copy_attribute,
+                                 (MPI_Comm_delete_attr_function*)(any_function)delete_attribute, keyval, record)));
 }
 
 /* ---- values ---- */
@@ -114,7 +121,7 @@ static MPI_Aint value_of(int keyval, void* attribute) {
     DVF_ALIAS(lower##_set_attr)                                                                                    \
     void pmpi_##lower##_set_attr_(const MPI_Fint* object, const MPI_Fint* keyval, const MPI_Aint* value,           \
                                   MPI_Fint* ierror) {                                                              \
-        dvf_return(ierror, PMPI_##kind##_set_attr(dvm_from_int(*object), *keyval, (void*)*value));                 \
+        dvf_return(ierror, BY_FORTRAN(PMPI_##kind##_set_attr(dvm_from_int(*object), *keyval, (void*)*value)));     \
     }                                                                                                              \
     void pmpi_##lower##_get_attr_(const MPI_Fint* object, const MPI_Fint* keyval, MPI_Aint* value, MPI_Fint* flag, \
                                   MPI_Fint* ierror);                                                               \
@@ -122,7 +129,7 @@ static MPI_Aint value_of(int keyval, void* attribute) {
     void pmpi_##lower##_get_attr_(const MPI_Fint* object, const MPI_Fint* keyval, MPI_Aint* value, MPI_Fint* flag, \
                                   MPI_Fint* ierror) {                                                              \
         void* attribute = NULL;                                                                                    \
-        const int code = PMPI_##kind##_get_attr(dvm_from_int(*object), *keyval, &attribute, flag);                 \
+        const int code = BY_FORTRAN(PMPI_##kind##_get_attr(dvm_from_int(*object), *keyval, &attribute, flag));     \
         if (code == MPI_SUCCESS && *flag) *value = value_of(*keyval, attribute);                                   \
         dvf_return(ierror, code);                                                                                  \
     }
