@@ -41,13 +41,28 @@ std::string deadlock_text(const json::object& holder) {
     return text;
 }
 
-std::string unserved_text(const json::object& holder) {
-    const auto calls = objects_of(holder, "unserved");
+// Why its nodes left guest code.
+std::string causes_text(const json::object& holder) {
+    std::string text;
+    for (const auto& [name, what] : {std::pair{"page_faults", "page faults"}, std::pair{"exceptions", "exceptions"},
+                                     std::pair{"kicks", "kicks"}}) {
+        const std::uint64_t count = count_of(holder, name);
+        if (count != 0) text += fmt::format("{}{} {}", text.empty() ? "among them " : ", ", what, count);
+    }
+    return text.empty() ? text : text + "\n";
+}
+
+std::string calls_text(const json::object& holder, std::string_view list, const char* heading) {
+    const auto calls = objects_of(holder, list);
     if (calls.empty()) return {};
-    Table table({"NOT SERVED", "NUMBER", "TIMES"});
+    Table table({heading, "NUMBER", "TIMES"});
     for (const json::object* call : calls)
         table.row({text_of(*call, "call"), text_of(*call, "number"), text_of(*call, "count")});
     return "\n" + table.text();
+}
+
+std::string exits_text(const json::object& holder) {
+    return calls_text(holder, "served", "SERVED") + calls_text(holder, "unserved", "NOT SERVED");
 }
 
 }  // namespace
@@ -63,10 +78,10 @@ Result<int> show_job(const std::string& id, Format format) {
     text += fmt::format("\nprocessor time {}, exits {}\n", format_duration(time_of(job, "cpu_time_ns")),
                         text_of(job, "exits"));
     if (const auto report = object_field(job, "report")) {
-        text +=
-            "\n" + ranks_table(**report) + unserved_text(**report) + deadlock_text(**report) + faults_text(**report);
+        text += causes_text(**report) + "\n" + ranks_table(**report) + exits_text(**report) + deadlock_text(**report) +
+                faults_text(**report);
     } else {
-        text += unserved_text(job) + deadlock_text(job);
+        text += causes_text(job) + exits_text(job) + deadlock_text(job);
     }
     DIVISI_TRY(print(text));
     return 0;

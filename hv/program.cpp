@@ -50,6 +50,7 @@ Program::Program(ProgramSpec spec, Services services)
       scheduler_(places_of(spec_), spec_.spread, services.timers, spec_.kick),
       sleepers_(scheduler_),
       cpu_times_(spec_.nodes.size()),
+      exit_counts_(spec_.nodes.size()),
       interval_timers_{make_interval_timer(SIGALRM), make_interval_timer(SIGVTALRM), make_interval_timer(SIGPROF)},
       program_timers_(services.timers,
                       [this](int tid, const SignalInfo& info) {
@@ -154,6 +155,7 @@ Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_
             if (!stays || over()) break;
             const Exit exit = vcpu.run(thread->context.regs);
             exits.fetch_add(1, std::memory_order_relaxed);
+            exit_counts_.count(cpu, exit, thread->context.regs.rax);
             if (looking_.load(std::memory_order_acquire)) lay_down(*thread, vcpu);
             if (exit.kind == Exit::Kind::kFailure) return fail(exit.failure);
             if (exit.kind == Exit::Kind::kDestroyed) {
@@ -360,6 +362,7 @@ Outcome Program::outcome() const {
     const std::lock_guard lock(outcome_mutex_);
     Outcome result = outcome_.value_or(Outcome{});
     result.unserved = unserved_;
+    result.exits = exit_counts_.sum();
     return result;
 }
 

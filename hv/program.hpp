@@ -22,6 +22,7 @@
 #include "hv/address_space.hpp"
 #include "hv/cpu_times.hpp"
 #include "hv/elf/image.hpp"
+#include "hv/exit_counts.hpp"
 #include "hv/fault_report.hpp"
 #include "hv/file_view.hpp"
 #include "hv/files.hpp"
@@ -77,6 +78,7 @@ struct Outcome {
     int signo = 0;
     std::optional<FaultReport> fault;
     std::map<std::uint64_t, std::uint64_t> unserved;  // system call number → how often
+    ExitSums exits;
 };
 
 class Program {
@@ -184,6 +186,7 @@ private:
     SignalState signals_;
     Sleepers sleepers_;
     CpuTimes cpu_times_;
+    ExitCounts exit_counts_;
     std::array<IntervalTimer, 3> interval_timers_;
     ProgramTimers program_timers_;
     std::mutex limits_mutex_;

@@ -46,13 +46,6 @@ std::shared_ptr<OpenFile> sink_file(std::shared_ptr<LineSink> sink, const char* 
 // All of a large job's ranks may fail alike, and an ended job is kept: of so many all is told.
 constexpr std::size_t kFaultsInFull = 8;
 
-json::array to_json(const std::map<std::uint64_t, std::uint64_t>& unserved) {
-    json::array calls;
-    for (const auto& [number, count] : unserved)
-        calls.push_back(json::object{{"call", syscall_name(number)}, {"number", number}, {"count", count}});
-    return calls;
-}
-
 bool has_variable(const std::vector<std::string>& environment, std::string_view name) {
     return std::any_of(environment.begin(), environment.end(), [name](const std::string& item) {
         return item.size() > name.size() && item.starts_with(name) && item[name.size()] == '=';
@@ -385,9 +378,12 @@ void Job::make_report() {
         }
         faults.push_back(std::move(fault));
     }
-    report_ = {{"ranks", std::move(ranks)},           {"elapsed_ns", elapsed_.count()},
-               {"backend", topology_.backend_name()}, {"backend_reason", topology_.backend_reason()},
-               {"unserved", to_json(unserved())},     {"faults", std::move(faults)}};
+    report_ = {{"ranks", std::move(ranks)},
+               {"elapsed_ns", elapsed_.count()},
+               {"backend", topology_.backend_name()},
+               {"backend_reason", topology_.backend_reason()},
+               {"faults", std::move(faults)}};
+    for (const auto& item : exit_report()) report_[item.key()] = item.value();
     if (!deadlock_) return;
     report_["deadlock"] = *deadlock_;
     if (request_.on_deadlock == OnDeadlock::kEnd) exit_code_ = kDeadlockExit;
@@ -470,9 +466,10 @@ json::object Job::describe() const {
                         {"elapsed_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count()},
                         {"exits", used.exits},
                         {"cpu_time_ns", used.cpu_time.count()}};
-    if (!over) object["unserved"] = to_json(unserved());
-    if (!over && deadlock_) object["deadlock"] = *deadlock_;
-    if (over) {
+    if (!over) {
+        for (const auto& item : exit_report()) object[item.key()] = item.value();
+        if (deadlock_) object["deadlock"] = *deadlock_;
+    } else {
         object["exit"] = exit_code_;
         object["report"] = report_;
     }

@@ -130,7 +130,8 @@ private:
     // job_inspection.cpp
     void look_into(std::size_t index);
     [[nodiscard]] Result<std::string> write_core_file(std::size_t index, const FaultReport& fault) const;
-    [[nodiscard]] std::map<std::uint64_t, std::uint64_t> unserved() const;
+    // What its programs asked for, by call: served or not; and why else they left guest code.
+    [[nodiscard]] json::object exit_report() const;
     [[nodiscard]] Usage usage_of(const Rank& rank) const;
     void tell_fault(std::size_t index, const FaultReport& fault) const;
     [[nodiscard]] std::vector<std::string> environment() const;

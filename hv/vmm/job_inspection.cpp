@@ -37,6 +37,18 @@ json::object to_json(const ThreadSnapshot& seen) {
     return object;
 }
 
+using Calls = std::map<std::uint64_t, std::uint64_t>;
+
+// The most frequent first.
+json::array to_json(const Calls& calls) {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> sorted(calls.begin(), calls.end());
+    std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+    json::array list;
+    for (const auto& [number, count] : sorted)
+        list.push_back(json::object{{"call", syscall_name(number)}, {"number", number}, {"count", count}});
+    return list;
+}
+
 // Messages and barriers belong to one thread of a rank at a time; so the rank's word is about this one.
 bool waits_on_window(const ThreadSnapshot& seen, const Program& program,
                      const std::map<const Thread*, FutexTable::Sleeper>& sleepers) {
@@ -115,13 +127,20 @@ json::array Job::threads(bool with_backtraces) const {
     return threads;
 }
 
-std::map<std::uint64_t, std::uint64_t> Job::unserved() const {
-    std::map<std::uint64_t, std::uint64_t> sum;
+json::object Job::exit_report() const {
+    ExitSums exits;
+    Calls unserved;
     for (const auto& rank : ranks_) {
         const Outcome outcome = rank->program ? rank->program->outcome() : rank->outcome;
-        for (const auto& [number, count] : outcome.unserved) sum[number] += count;
+        for (const auto& [number, count] : outcome.unserved) unserved[number] += count;
+        exits += outcome.exits;
     }
-    return sum;
+    for (const auto& [number, count] : unserved) exits.calls.erase(number);
+    return {{"served", to_json(exits.calls)},
+            {"unserved", to_json(unserved)},
+            {"page_faults", exits.page_faults},
+            {"exceptions", exits.exceptions},
+            {"kicks", exits.kicks}};
 }
 
 Job::Usage Job::usage_of(const Rank& rank) const {
