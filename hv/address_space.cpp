@@ -662,7 +662,7 @@ std::byte* AddressSpace::reach(Gva address, bool write) const {
     const std::size_t within = address % kPageBytes;
     // SAFETY: entries are made by this class only, from frames of `ram_` or pages of the windows.
     if (pte.in_ram()) return ram_.host(pte.frame()) + within;
-    return tables_.window_host(pte.gpa() - PageTables::window_gpa(0)) + within;
+    return tables_.host(pte.gpa()) + within;
 }
 
 template <typename Step>
@@ -698,8 +698,7 @@ bool AddressSpace::inspect(Gva page, std::span<std::byte> to) const {
     if (page >= area.end) return false;
     if (const Pte pte = tables_.peek(page); pte.held()) {
         // SAFETY: as in `reach`; other nodes may write the page meanwhile, and the copy is only looked at.
-        const std::byte* from =
-            pte.in_ram() ? ram_.host(pte.frame()) : tables_.window_host(pte.gpa() - PageTables::window_gpa(0));
+        const std::byte* from = pte.in_ram() ? ram_.host(pte.frame()) : tables_.host(pte.gpa());
         std::memcpy(to.data(), from, kPageBytes);
         return true;
     }

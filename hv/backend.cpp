@@ -40,7 +40,11 @@ Result<ChosenBackend> choose_best() {
 
 Result<ChosenBackend> choose_backend(std::string_view wanted) {
     if (wanted == "auto") return choose_best();
-    if (wanted == "kvm") return choose<KvmBackend>("asked for");
+    if (wanted == "kvm") {
+        auto kvm = choose<KvmBackend>("asked for");
+        if (kvm) DIVISI_TRY(try_backend(*kvm->backend));
+        return kvm;
+    }
     if (wanted == "direct") return choose<DirectBackend>("asked for");
     return make_error(Errc::kUsage, "no such backend", "'" + std::string(wanted) + "'", "use auto, kvm or direct");
 }
@@ -64,6 +68,7 @@ Result<void> try_backend(Backend& backend) {
         if (exit.kind == Exit::Kind::kException) break;
         if (exit.kind != Exit::Kind::kSyscall) continue;
         if (context.regs.rax != kTrialCall || context.regs.rip != kTrialAt + kTrialCode.size()) break;
+        backend.learn(*vcpu);
         return vcpu->unbind();
     }
     return make_error(Errc::kFailed, "a node starts, but does not run a program", std::string(backend.name()));

@@ -21,6 +21,8 @@ public:
     [[nodiscard]] virtual std::string_view name() const = 0;
     // `count` is how many nodes the topology has. The calling thread is the one that will run the node.
     virtual Result<std::unique_ptr<Vcpu>> create_vcpu(NodeId id, std::uint32_t count) = 0;
+    // One of its processors has run the trial program, and no other: what that has shown of this host.
+    virtual void learn(const Vcpu& /*tried*/) {}
 };
 
 // A backend that was asked for, or the best that works here, and why it was taken.
@@ -29,11 +31,11 @@ struct ChosenBackend {
     std::string reason;
 };
 
-// `wanted` is "auto", "kvm" or "direct". "auto" is kvm where a node starts on it, else direct.
+// `wanted` is "auto", "kvm" or "direct". "auto" is kvm where a node starts on it, else direct. Takes some milliseconds.
 // Errors: kUnreachable or kUnsupported with the reason and the way out; kUsage for another name.
 Result<ChosenBackend> choose_backend(std::string_view wanted);
 
-// Whether a node really starts: runs a few instructions and a system call on one. Takes some milliseconds.
+// Whether a node really starts: runs a few instructions and a system call on one.
 // Errors: what it met.
 Result<void> try_backend(Backend& backend);
 

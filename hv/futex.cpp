@@ -42,6 +42,13 @@ bool compare(std::uint32_t comparison, std::uint32_t value, std::uint32_t argume
     }
 }
 
+// For programs that look by themselves whether anybody waits on a word of theirs. Windows are others' too.
+void count_waiter(const Thread& thread, const FutexTable::Key& key, int change) {
+    if (key.window) return;
+    std::atomic_ref(thread.program.spec().tables->waiters(key.address))
+        .fetch_add(static_cast<std::uint32_t>(change), std::memory_order_seq_cst);
+}
+
 // A 12-bit field, signed.
 std::uint32_t field(std::uint32_t encoded, unsigned shift) {
     return static_cast<std::uint32_t>(static_cast<std::int32_t>(encoded << (20U - shift)) >> 20);
@@ -52,8 +59,13 @@ std::uint32_t field(std::uint32_t encoded, unsigned shift) {
 SysResult FutexTable::wait(Thread& thread, const std::vector<Word>& words, std::uint32_t bitset,
                            std::optional<Timers::Clock::time_point> deadline) {
     const std::lock_guard lock(mutex_);
+    // ORDER: it counts itself before it looks; who wakes without asking us (hv/kvm/fast_calls.S) changes the word
+    // first.
+    for (const Word& word : words) count_waiter(thread, word.key, 1);
     for (const Word& word : words) {
-        if (load(word.host) != word.expected) return -EAGAIN;
+        if (load(word.host) == word.expected) continue;
+        for (const Word& counted : words) count_waiter(thread, counted.key, -1);
+        return -EAGAIN;
     }
     return enqueue(thread, words, {&thread, bitset, 0}, deadline);
 }
@@ -101,6 +113,7 @@ SysResult FutexTable::lock(Thread& thread, const LockRequest& request, bool& acq
         if (thread.program.find_thread(static_cast<int>(owner)) == nullptr) return -ESRCH;
         if (word.compare_exchange_weak(seen, seen | FUTEX_WAITERS)) break;
     }
+    count_waiter(thread, request.word.key, 1);
     return enqueue(thread, {request.word}, {&thread, ~0U, 0, host}, request.deadline);
 }
 
@@ -149,6 +162,7 @@ void FutexTable::finish(Thread& thread, std::int64_t result) {
     for (const Key& key : found->second.keys) {
         const auto queue = queues_.find(key);
         if (queue == queues_.end()) continue;
+        count_waiter(thread, key, -1);
         queue->second.remove_if([&thread](const Waiter& waiter) { return waiter.thread == &thread; });
         if (queue->second.empty()) queues_.erase(queue);
     }
@@ -217,6 +231,7 @@ void FutexTable::forget(const Program& program) {
             continue;
         }
         if (wait->second.timer) timers_.cancel(*wait->second.timer);
+        for (const Key& key : wait->second.keys) count_waiter(*wait->first, key, -1);
         lock_waits_ -= wait->second.lock ? 1 : 0;
         wait = waits_.erase(wait);
     }
@@ -255,6 +270,8 @@ SysResult FutexTable::requeue(Key from, Key to, std::uint32_t wake_count, std::u
             const Waiter waiter = source->second.front();
             source->second.pop_front();
             target.push_back(waiter);
+            count_waiter(*waiter.thread, to, 1);
+            count_waiter(*waiter.thread, from, -1);
             std::replace(waits_[waiter.thread].keys.begin(), waits_[waiter.thread].keys.end(), from, to);
             ++moved;
         }

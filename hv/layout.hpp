@@ -10,6 +10,7 @@
 //
 //   0x0'0001'0000 … 0x1f'0000'0000   the program: image, heap, mappings, stacks
 //   0x1f'0000'0000                   windows: the node page, channels, the shared region
+//   0x1f'ffff'0000                   code for system calls that take no exit, and what it looks at (page_tables.hpp)
 //   0xffff'ff80'0000'0000            system pages, supervisor only
 #pragma once
 
@@ -38,6 +39,8 @@ inline constexpr std::uint32_t kRamSlot = 2;
 inline constexpr Gva kUserBytes = 128ULL << 30U;
 inline constexpr Gva kLowestGva = 0x1'0000;
 inline constexpr Gva kWindowGva = 0x1f'0000'0000;
+inline constexpr Gva kFastCallsGva = 0x1f'ffff'0000;
+inline constexpr Gva kWaitersGva = kFastCallsGva + kPageBytes;
 inline constexpr Gva kStackTop = 0x1e'ffff'0000;
 inline constexpr Gva kMmapTop = 0x1e'0000'0000;
 inline constexpr Gva kPieBase = 0x5555'5000;  // static-PIE images, and 1 GiB of heap room before anything else

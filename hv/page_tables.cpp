@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstring>
 
 namespace divisi::hv {
 namespace {
@@ -11,6 +13,8 @@ namespace {
 constexpr std::size_t kPml4At = 0;
 constexpr std::size_t kPdptAt = kPageBytes;
 constexpr std::size_t kDirectoriesAt = 2 * kPageBytes;
+constexpr std::size_t kFastCallsAt = 0x90 * kPageBytes;
+constexpr std::size_t kWaitersAt = kFastCallsAt + kPageBytes;
 constexpr std::size_t kLeavesAt = 1U << 20U;
 constexpr std::size_t kLeafBytes = (kUserBytes >> kPageShift) * sizeof(std::uint64_t);
 constexpr std::size_t kTableBytes = kLeavesAt + kLeafBytes;
@@ -19,7 +23,8 @@ constexpr std::uint64_t kUpper = Pte::kPresent | Pte::kWritable | Pte::kUser | 0
 // The supervisor's quarter is the same for all: an upper table in the node's own system pages.
 constexpr std::uint64_t kSystemPdptGpa = kSystemGpa + 0x8000;
 
-static_assert(kDirectoriesAt + (kUserBytes >> 30U) * kPageBytes <= kLeavesAt);
+static_assert(kDirectoriesAt + (kUserBytes >> 30U) * kPageBytes <= kFastCallsAt);
+static_assert(kWaitersAt + kPageBytes <= kLeavesAt);
 static_assert(kWindowGva < kUserBytes);
 
 std::uint64_t next_generation() {
@@ -74,13 +79,17 @@ Pte PageTables::peek(Gva address) const {
 }
 
 void PageTables::set(Gva address, Pte pte) {
+    store(address, pte);
+}
+
+void PageTables::store(Gva address, Pte pte) const {
     ensure_upper_entry(address);
     // ORDER: release, so that a processor that walks to this entry finds what the frame was filled with.
     std::atomic_ref(*entry(kLeavesAt + (address >> kPageShift) * sizeof(std::uint64_t)))
         .store(pte.bits, std::memory_order_release);
 }
 
-void PageTables::ensure_upper_entry(Gva address) {
+void PageTables::ensure_upper_entry(Gva address) const {
     const std::size_t table = address >> 21U;
     const std::atomic_ref directory(*entry(kDirectoriesAt + table * sizeof(std::uint64_t)));
     if (directory.load(std::memory_order_relaxed) == 0)
@@ -93,7 +102,7 @@ bool PageTables::has_table(Gva address) const {
 }
 
 Result<void> PageTables::set_windows(const std::vector<WindowPiece>& pieces) {
-    const std::size_t room = region_.size() - kTableBytes;
+    const std::size_t room = std::min<std::size_t>(region_.size() - kTableBytes, kFastCallsGva - kWindowGva);
     std::size_t used = 0;
     for (const WindowPiece& piece : pieces) {
         if (piece.size_bytes % kPageBytes != 0 || piece.size_bytes > room - used)
@@ -142,7 +151,19 @@ void PageTables::revoke(Gva begin, Gva end) const noexcept {
     for (TranslationCache* cache : caches_) cache->revoke(begin, end);
 }
 
+void PageTables::expose_fast_calls(std::span<const std::byte> code) const {
+    std::memcpy(region_.data() + kFastCallsAt, code.data(), std::min(code.size(), kPageBytes));
+    store(kFastCallsGva, Pte::make(kProgramGpa + kFastCallsAt, PROT_READ | PROT_EXEC));
+    store(kWaitersGva, Pte::make(kProgramGpa + kWaitersAt, PROT_READ));
+}
+
+std::uint32_t& PageTables::waiters(Gva address) const {
+    // SAFETY: within the page, and aligned as it is; other threads and the program's own look at it, atomically.
+    return *reinterpret_cast<std::uint32_t*>(region_.data() + kWaitersAt + (address & 0xffcU));
+}
+
 void PageTables::clear() {
+    std::memset(region_.data() + kWaitersAt, 0, kPageBytes);
     // Only the leaves: the upper entries' values hold for every program to come.
     ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(kLeavesAt),
                 static_cast<off_t>(kLeafBytes));

@@ -6,14 +6,15 @@
 // is only taken away together with an invalidation of the frame behind it (`Ram::free`, `Ram::invalidate`), which
 // removes the shadow.
 //
-// Shape of the region: [PML4][PDPT][128 page directories][leaf array, 256 MiB, sparse][windows].
-// Threads: entries are read and written atomically; who may change which is the address space's business.
-// Source: Intel SDM vol. 3A, 4.5.4 "Linear-Address Translation with 4-Level Paging".
+// Shape of the region: [PML4][PDPT][128 page directories][fast calls: code, counts][leaf array, 256 MiB,
+// sparse][windows]. Threads: entries are read and written atomically; who may change which is the address space's
+// business. Source: Intel SDM vol. 3A, 4.5.4 "Linear-Address Translation with 4-Level Paging".
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "base/fd.hpp"
@@ -98,9 +99,17 @@ public:
     Result<void> set_windows(const std::vector<WindowPiece>& pieces);
     [[nodiscard]] const std::vector<WindowPiece>& windows() const { return pieces_; }
     [[nodiscard]] std::size_t window_bytes_used() const { return window_bytes_used_; }
+    // Where a page that is not in RAM is for the VMM.
+    [[nodiscard]] std::byte* host(Gpa gpa) const { return region_.data() + (gpa - kProgramGpa); }
     // Where window byte `offset` is for the VMM, and for the guest.
     [[nodiscard]] std::byte* window_host(std::size_t offset) const;
     [[nodiscard]] static Gpa window_gpa(std::size_t offset);
+
+    // Shows the program, until `clear`, a page with this code at kFastCallsGva, and one with the counts of waiters at
+    // kWaitersGva. It can write neither.
+    void expose_fast_calls(std::span<const std::byte> code) const;
+    // How many threads wait on words whose addresses end like this one's; for the VMM to keep.
+    [[nodiscard]] std::uint32_t& waiters(Gva address) const;
 
     // Forgets all entries, and gives their memory back.
     void clear();
@@ -122,7 +131,8 @@ public:
 private:
     PageTables(Fd fd, Mapping region);
     void write_fixed_entries();
-    void ensure_upper_entry(Gva address);
+    void ensure_upper_entry(Gva address) const;
+    void store(Gva address, Pte pte) const;
     [[nodiscard]] bool has_table(Gva address) const;
     [[nodiscard]] std::uint64_t* entry(std::size_t byte_offset) const;
 

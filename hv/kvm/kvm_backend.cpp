@@ -53,8 +53,13 @@ Result<std::unique_ptr<Vcpu>> KvmBackend::create_vcpu(NodeId id, std::uint32_t c
             entry.ebx = (entry.ebx & 0xffffU) | (std::min(count, 255U) << 16U) | ((id.value & 0xffU) << 24U);
         if (entry.function == 0xb || entry.function == 0x1f) entry.edx = id.value;
     }
-    DIVISI_TRY_ASSIGN(std::unique_ptr<KvmVcpu> vcpu, KvmVcpu::create(kvm_.get(), cpuid, run_bytes_));
+    DIVISI_TRY_ASSIGN(std::unique_ptr<KvmVcpu> vcpu, KvmVcpu::create(kvm_.get(), cpuid, run_bytes_, fast_calls_));
     return std::unique_ptr<Vcpu>(std::move(vcpu));
+}
+
+void KvmBackend::learn(const Vcpu& tried) {
+    // SAFETY: it is one of those that `create_vcpu` has made.
+    fast_calls_ = static_cast<const KvmVcpu&>(tried).calls_stay_in_ring3();
 }
 
 }  // namespace divisi::hv

@@ -15,6 +15,7 @@ public:
 
     [[nodiscard]] std::string_view name() const override { return "kvm"; }
     Result<std::unique_ptr<Vcpu>> create_vcpu(NodeId id, std::uint32_t count) override;
+    void learn(const Vcpu& tried) override;
 
 private:
     KvmBackend(Fd kvm, std::vector<kvm_cpuid_entry2> cpuid, std::size_t run_bytes);
@@ -22,6 +23,7 @@ private:
     Fd kvm_;
     std::vector<kvm_cpuid_entry2> cpuid_;  // what the host supports, less what a node must not see
     std::size_t run_bytes_;
+    bool fast_calls_ = false;  // SYSCALL stays in ring 3
 };
 
 }  // namespace divisi::hv

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "hv/kick_signal.hpp"
+#include "hv/kvm/fast_calls.hpp"
 #include "hv/kvm/kvm_api.hpp"
 #include "hv/page_tables.hpp"
 #include "hv/ram.hpp"
@@ -19,6 +20,7 @@ namespace {
 constexpr std::uint32_t kMsrStar = 0xc000'0081, kMsrLstar = 0xc000'0082, kMsrFmask = 0xc000'0084,
                         kMsrFsBase = 0xc000'0100, kMsrGsBase = 0xc000'0101;
 constexpr std::uint8_t kPageFault = 14;
+constexpr std::uint32_t kErrorUser = 4;
 
 void to_kvm(const Registers& from, kvm_regs& to) {
     to.rax = from.rax, to.rbx = from.rbx, to.rcx = from.rcx, to.rdx = from.rdx;
@@ -38,19 +40,23 @@ void from_kvm(const kvm_regs& from, Registers& to) {
 
 }  // namespace
 
-KvmVcpu::KvmVcpu(Fd vm, Fd vcpu, Mapping run, SystemPages system)
-    : system_(std::move(system)), vm_(std::move(vm)), vcpu_(std::move(vcpu)), run_(std::move(run)) {}
+KvmVcpu::KvmVcpu(Fd vm, Fd vcpu, Mapping run, SystemPages system, bool fast_calls)
+    : system_(std::move(system)),
+      vm_(std::move(vm)),
+      vcpu_(std::move(vcpu)),
+      run_(std::move(run)),
+      fast_calls_(fast_calls) {}
 
 Result<std::unique_ptr<KvmVcpu>> KvmVcpu::create(int kvm, const std::vector<kvm_cpuid_entry2>& cpuid,
-                                                 std::size_t run_bytes) {
+                                                 std::size_t run_bytes, bool fast_calls) {
     DIVISI_TRY_ASSIGN(SystemPages system, SystemPages::create());
     DIVISI_TRY_ASSIGN(const int vm_number, kvm_ioctl(kvm, KVM_CREATE_VM, "cannot create a virtual machine"));
     Fd vm(vm_number);
     DIVISI_TRY_ASSIGN(const int vcpu_number, kvm_ioctl(vm_number, KVM_CREATE_VCPU, "cannot create a vCPU"));
     Fd vcpu(vcpu_number);
     DIVISI_TRY_ASSIGN(Mapping run, Mapping::file(vcpu.get(), 0, run_bytes, PROT_READ | PROT_WRITE));
-    auto node =
-        std::unique_ptr<KvmVcpu>(new KvmVcpu(std::move(vm), std::move(vcpu), std::move(run), std::move(system)));
+    auto node = std::unique_ptr<KvmVcpu>(
+        new KvmVcpu(std::move(vm), std::move(vcpu), std::move(run), std::move(system), fast_calls));
     DIVISI_TRY(node->initialize(cpuid));
     return node;
 }
@@ -69,10 +75,11 @@ Result<void> KvmVcpu::initialize(const std::vector<kvm_cpuid_entry2>& cpuid) {
     xcrs.nr_xcrs = 1;
     xcrs.xcrs[0].value = state_components == cpuid.end() ? 3 : state_components->eax | 3U;
     DIVISI_TRY(kvm_ioctl(vcpu_.get(), KVM_SET_XCRS, "KVM_SET_XCRS", &xcrs));
+    // All that SYSCALL must clear before ring 0: TF IF DF IOPL NT RF AC.
+    constexpr std::uint64_t kMask = 0x57700;
     DIVISI_TRY(set_msrs(vcpu_.get(), {{kMsrStar, (0x23ULL << 48U) | (0x10ULL << 32U)},
-                                      {kMsrLstar, SystemPages::kSyscallEntry},
-                                      // All that SYSCALL must clear: TF IF DF IOPL NT RF AC.
-                                      {kMsrFmask, 0x57700}}));
+                                      {kMsrLstar, fast_calls_ ? kFastCallsGva : SystemPages::kSyscallEntry},
+                                      {kMsrFmask, fast_calls_ ? 0 : kMask}}));
     align_time_stamps();
     initial_xsave_.resize(kKvmXsaveBytes);
     DIVISI_TRY(kvm_ioctl(vcpu_.get(), kKvmGetXsave, "KVM_GET_XSAVE", initial_xsave_.data()));
@@ -115,6 +122,7 @@ Result<void> KvmVcpu::bind(const Ram& ram, const PageTables& tables) {
         DIVISI_TRY(set_slot(kProgramSlot, kProgramGpa, tables.region(), tables.region_bytes()));
         program_host_ = tables.region();
     }
+    if (fast_calls_) tables.expose_fast_calls(fast_calls_code());
     return {};
 }
 
@@ -204,6 +212,7 @@ Exit KvmVcpu::classify(Registers& regs) {
     const SystemPages::Place place = SystemPages::place_of(regs.rip);
     if (place == SystemPages::Place::kUser) {
         ring0_ = false;
+        static_cast<void>(back_to_call(regs));
         return exit;
     }
     if (run_page().exit_reason != KVM_EXIT_HLT || !ring0_) {
@@ -234,6 +243,7 @@ Exit KvmVcpu::exception(std::uint8_t vector, Registers& regs) {
     regs.rsp = pushed->rsp;
     Exit exit;
     if (vector == kPageFault && SystemPages::place_of(pushed->rip) == SystemPages::Place::kSyscall) {
+        calls_stay_in_ring3_ = calls_stay_in_ring3_ || (pushed->error_code & kErrorUser) != 0;
         exit.kind = Exit::Kind::kSyscall;
         regs.rip = regs.rcx;
         regs.rflags = regs.r11;
@@ -241,6 +251,8 @@ Exit KvmVcpu::exception(std::uint8_t vector, Registers& regs) {
     }
     regs.rip = pushed->rip;
     regs.rflags = pushed->rflags;
+    // The call is made again after whatever the exception leads to.
+    static_cast<void>(back_to_call(regs));
     exit.kind = Exit::Kind::kException;
     exit.vector = vector;
     exit.error_code = pushed->error_code;

@@ -21,8 +21,9 @@ namespace divisi::hv {
 
 class KvmVcpu final : public Vcpu {
 public:
+    // `fast_calls`: whether SYSCALL stays in ring 3 here, and may enter code of the program's (fast_calls.hpp).
     static Result<std::unique_ptr<KvmVcpu>> create(int kvm, const std::vector<kvm_cpuid_entry2>& cpuid,
-                                                   std::size_t run_bytes);
+                                                   std::size_t run_bytes, bool fast_calls);
 
     Result<void> bind(const Ram& ram, const PageTables& tables) override;
     Result<void> unbind() override;
@@ -33,8 +34,12 @@ public:
     Result<void> set_gs_base(std::uint64_t base) override;
     void kick() noexcept override;
 
+    // Whether a SYSCALL was seen that stayed in ring 3. Means nothing where a program ran that nobody knows: to jump to
+    // where system calls lead looks the same.
+    [[nodiscard]] bool calls_stay_in_ring3() const { return calls_stay_in_ring3_; }
+
 private:
-    KvmVcpu(Fd vm, Fd vcpu, Mapping run, SystemPages system);
+    KvmVcpu(Fd vm, Fd vcpu, Mapping run, SystemPages system, bool fast_calls);
     Result<void> initialize(const std::vector<kvm_cpuid_entry2>& cpuid);
     void align_time_stamps();
     Result<void> set_slot(std::uint32_t slot, Gpa gpa, const std::byte* host, std::size_t bytes);
@@ -51,6 +56,8 @@ private:
     Fd vcpu_;
     Mapping run_;
     std::vector<std::byte> initial_xsave_;
+    bool fast_calls_;
+    bool calls_stay_in_ring3_ = false;
     bool ring0_ = false;  // where the vCPU stands between two runs
     const std::byte* ram_host_ = nullptr;
     const std::byte* program_host_ = nullptr;

@@ -49,6 +49,21 @@ static void run_sleepers(int count, pthread_t* threads) {
     for (int i = 0; i < count; ++i) pthread_create(&threads[i], NULL, sleeper, NULL);
 }
 
+static _Atomic uint32_t turn;
+
+static void rally(uint32_t mine) {
+    for (int i = 0; i < 2000; ++i) {
+        while (atomic_load(&turn) != mine) futex(&turn, FUTEX_WAIT_PRIVATE, 1 - mine, NULL, NULL, 0);
+        atomic_store(&turn, 1 - mine);
+        futex(&turn, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    }
+}
+
+static void* second_player(void* unused) {
+    rally(1);
+    return unused;
+}
+
 int main(void) {
     const struct timespec short_time = {0, 3000000}, wrong = {0, -1};
     CHECK_ERRNO(futex(&word, FUTEX_WAIT_PRIVATE, 5, NULL, NULL, 0), EAGAIN);
@@ -86,6 +101,13 @@ int main(void) {
     wake_until(4, &other);
     for (int i = 0; i < 4; ++i) pthread_join(threads[i], NULL);
     CHECK_ERRNO(futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void*)(uintptr_t)10, &other, 77), EAGAIN);
+
+    // Two that wake each other without end in sight: no wake is lost, whether somebody slept already or not.
+    pthread_t partner;
+    pthread_create(&partner, NULL, second_player, NULL);
+    rally(0);
+    pthread_join(partner, NULL);
+    CHECK(atomic_load(&turn) == 0);
 
     // A word in shared anonymous memory, by its shared name.
     _Atomic uint32_t* shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

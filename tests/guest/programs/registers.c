@@ -59,6 +59,38 @@ __asm__(
     " pop %rax\n"
     " ret\n");
 
+// The same after a futex call that wakes nobody.
+uint64_t flags_after_wake(uint32_t* word, uint64_t flags);
+__asm__(
+    "flags_after_wake:\n"
+    " push %rsi\n"
+    " popfq\n"
+    " mov $202, %eax\n"
+    " mov $129, %esi\n"
+    " mov $1, %edx\n"
+    " syscall\n"
+    " pushfq\n"
+    " cld\n"
+    " pop %rdx\n"
+    " shl $32, %rax\n"
+    " or %rdx, %rax\n"
+    " ret\n");
+
+static void check_wakes(void) {
+    static uint32_t word;
+    const uint64_t all = 0xcd5;
+    for (uint64_t flags = 0; flags <= all; ++flags)
+        if ((flags & all) == flags) CHECK((flags_after_wake(&word, 0x202 | flags) & (~0xffffU | all)) == flags);
+    struct registers in = {1, 2, 129, (uintptr_t)&word, 5, 6, 7, 8, ~0ULL, 1ULL << 63, 11, 12}, out = {0};
+    CHECK(call_with(SYS_futex, &in, &out) == 0);
+    CHECK(memcmp(&in, &out, sizeof in) == 0);
+    in.rsi = out.rsi = 0x12300000081;  // its upper half does not count
+    CHECK(call_with(SYS_futex, &in, &out) == 0);
+    in.rdi = out.rdi = (uintptr_t)&word + 2;
+    CHECK(call_with(SYS_futex, &in, &out) == (uint64_t)-EINVAL);
+    CHECK(memcmp(&in, &out, sizeof in) == 0);
+}
+
 static void check_call(uint64_t number) {
     const struct registers in = {1, 2, 3, 0x444444444444, 5, 6, 7, 8, ~0ULL, 1ULL << 63, 11, 12};
     struct registers out = {0};
@@ -76,6 +108,7 @@ int main(void) {
         CHECK((flags_after(calls[i], 0x202) & 0xcd5) == 0);
         CHECK((flags_after(calls[i], 0x202 | direction) & 0xcd5) == direction);
     }
+    check_wakes();
     // An unknown number is ENOSYS, whatever its upper half.
     const struct registers none = {0};
     struct registers out;

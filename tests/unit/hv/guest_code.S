@@ -19,6 +19,14 @@ code guest_call_int80
     int $0x80
 end guest_call_int80
 
+/* The call that the registers hold, and what it gave in rbx by another. */
+code guest_two_calls
+    syscall
+    mov %rax, %rbx
+    mov $1000, %eax
+    syscall
+end guest_two_calls
+
 /* Calls the address in rbx, and says in rdi what it gave. */
 code guest_call_rbx
     call *%rbx

@@ -24,6 +24,7 @@ DIVISI_GUEST_CODE(guest_breakpoint);
 DIVISI_GUEST_CODE(guest_divide);
 DIVISI_GUEST_CODE(guest_halt);
 DIVISI_GUEST_CODE(guest_call_int80);
+DIVISI_GUEST_CODE(guest_two_calls);
 
 using Kind = Exit::Kind;
 class VcpuTest : public OnBackend {};
@@ -67,6 +68,33 @@ TEST_P(VcpuTest, TellsEveryCallNumber) {
         ASSERT_EQ(node->run().kind, Kind::kSyscall);
         EXPECT_EQ(node->context.regs.rax, number);
     }
+}
+
+TEST_P(VcpuTest, AnswersAWakeItselfWhenNobodyWaits) {
+    constexpr std::uint64_t kFutex = 202;
+    const auto node = make_node();
+    node->start(code(guest_two_calls, guest_two_calls_end));
+    const auto wake = [&](std::uint64_t operation, Gva word) {
+        Registers& regs = node->context.regs;
+        regs.rip = kCodeAt;
+        regs.rax = kFutex, regs.rdi = word, regs.rsi = operation, regs.rdx = 1;
+        EXPECT_EQ(node->run().kind, Kind::kSyscall);
+        EXPECT_EQ(regs.rdi, word);
+        return regs.rax == 1000 ? static_cast<std::int64_t>(regs.rbx) : -1;
+    };
+    if (wake(1, kDataAt) == -1) GTEST_SKIP() << "SKIP: SYSCALL leaves ring 3 on this backend or host";
+    EXPECT_EQ(wake(1, kDataAt), 0);
+    EXPECT_EQ(wake(129, kDataAt + 4), 0);
+    tables->waiters(kDataAt) = 1;
+    EXPECT_EQ(wake(1, kDataAt), -1);
+    EXPECT_EQ(wake(1, kDataAt + kPageBytes), -1);  // ends alike: it may be the one that is waited for
+    EXPECT_EQ(wake(1, kDataAt + 4), 0);
+    // What only the VMM can say, or may be others' too.
+    EXPECT_EQ(wake(129, kDataAt + 5), -1);
+    EXPECT_EQ(wake(0, kDataAt + 4), -1);
+    EXPECT_EQ(wake(3, kDataAt + 4), -1);
+    EXPECT_EQ(wake(129, kWindowGva + 4), -1);
+    EXPECT_EQ(wake(129, ~3ULL), -1);
 }
 
 TEST_P(VcpuTest, GivesACallItsResult) {
