@@ -3,14 +3,14 @@
 
 #include "engine.h"
 
-/* Up to here a message is sent unasked. Asking costs a round trip, which is little beside the copying of more than
- * this; unless both ends share a PU: then it costs two switches of threads, so as much as the ring holds goes unasked.
- */
-#define EAGER_BYTES 32768u
+/* Up to here, and up to twice what the ring holds, a message is sent unasked. To ask costs a round trip in which both
+ * ends stand still, or two switches of threads where they share a PU. Not to ask costs nothing as a rule: a message
+ * that nobody expects stays in the ring, unless the link is read for the sake of another. */
+#define LEAST_EAGER_BYTES 32768u
 
 static uint64_t eager_limit(const struct dvm_peer* peer) {
-    const uint64_t ring = peer->link->tx.bulk_bytes;
-    return peer->link->other_pu || ring < EAGER_BYTES ? EAGER_BYTES : ring;
+    const uint64_t rings = 2u * peer->link->tx.bulk_bytes;
+    return rings < LEAST_EAGER_BYTES ? LEAST_EAGER_BYTES : rings;
 }
 
 static void enqueue(struct dvm_peer* peer, struct dvm_request* request, enum dvm_stage stage) {
@@ -162,7 +162,7 @@ static void send_to_self(struct dvm_peer* self, struct dvm_request* request) {
         meet_self(request, receive);
         return;
     }
-    const bool copied = request->mode != DVM_SYNCHRONOUS && request->bytes <= EAGER_BYTES;
+    const bool copied = request->mode != DVM_SYNCHRONOUS && request->bytes <= LEAST_EAGER_BYTES;
     struct dvm_unexpected* const unexpected =
         dvm_new_unexpected(self, request->envelope, request->bytes, copied ? request->bytes : 0);
     if (unexpected == NULL) {

@@ -1,7 +1,8 @@
 /* The one-way ring: half of a channel, as it lies in memory shared by exactly two ends that do not trust each other.
  *
  * A ring occupies `ring_bytes` (a power of two, DIVISI_RING_MIN_BYTES … DIVISI_RING_MAX_BYTES), page-aligned. All zeros
- * is a fresh ring. The slot area is the first max(4096, ring_bytes / 8) bytes, the rest is the bulk area.
+ * is a fresh ring. The slot area is the first max(4096, ring_bytes / 8) bytes, the rest is the bulk area; from
+ * DIVISI_RING_SHIFTED_BYTES on, without half a page before it and half a page behind it.
  *
  *   offset  size  written by  content
  *   0x000    8    consumer    consumed_slots: slots taken so far
@@ -100,8 +101,19 @@ static inline uint32_t divisi_ring_slot_area(uint32_t ring_bytes) {
 static inline uint32_t divisi_ring_slots(uint32_t ring_bytes) {
     return (divisi_ring_slot_area(ring_bytes) - DIVISI_RING_SLOTS_OFFSET) / DIVISI_LINE_BYTES;
 }
+/* Half a page between what lies where pages begin in a large buffer and in the bulk area: where `rep movsb` is what
+ * copies fastest, it is slow as long as the target lies a few bytes further in its page than the source, and buffers
+ * that malloc maps begin 16 bytes behind the page's first. */
+#define DIVISI_RING_SHIFTED_BYTES 65536u
+#define DIVISI_BULK_SHIFT_BYTES 2048u
+static inline uint32_t divisi_ring_bulk_shift(uint32_t ring_bytes) {
+    return ring_bytes < DIVISI_RING_SHIFTED_BYTES ? 0u : DIVISI_BULK_SHIFT_BYTES;
+}
+static inline uint32_t divisi_ring_bulk_offset(uint32_t ring_bytes) {
+    return divisi_ring_slot_area(ring_bytes) + divisi_ring_bulk_shift(ring_bytes);
+}
 static inline uint32_t divisi_ring_bulk_bytes(uint32_t ring_bytes) {
-    return ring_bytes - divisi_ring_slot_area(ring_bytes);
+    return ring_bytes - divisi_ring_slot_area(ring_bytes) - 2u * divisi_ring_bulk_shift(ring_bytes);
 }
 static inline int divisi_ring_bytes_valid(uint64_t ring_bytes) {
     return ring_bytes >= DIVISI_RING_MIN_BYTES && ring_bytes <= DIVISI_RING_MAX_BYTES &&

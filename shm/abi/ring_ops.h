@@ -95,7 +95,7 @@ static inline void divisi_tx_init(struct divisi_tx* tx, void* base, uint32_t rin
     __builtin_memset(tx, 0, sizeof *tx);
     tx->ring = (struct divisi_ring*)base;
     tx->slots = (struct divisi_slot*)((unsigned char*)base + DIVISI_RING_SLOTS_OFFSET);
-    tx->bulk = (unsigned char*)base + divisi_ring_slot_area(ring_bytes);
+    tx->bulk = (unsigned char*)base + divisi_ring_bulk_offset(ring_bytes);
     tx->slot_count = divisi_ring_slots(ring_bytes);
     tx->bulk_bytes = divisi_ring_bulk_bytes(ring_bytes);
     tx->piece_bytes = tx->bulk_bytes / 4u / DIVISI_LINE_BYTES * DIVISI_LINE_BYTES;
@@ -121,7 +121,7 @@ static inline void divisi_rx_init(struct divisi_rx* rx, void* base, uint32_t rin
     __builtin_memset(rx, 0, sizeof *rx);
     rx->ring = (struct divisi_ring*)base;
     rx->slots = (struct divisi_slot*)((unsigned char*)base + DIVISI_RING_SLOTS_OFFSET);
-    rx->bulk = (unsigned char*)base + divisi_ring_slot_area(ring_bytes);
+    rx->bulk = (unsigned char*)base + divisi_ring_bulk_offset(ring_bytes);
     rx->slot_count = divisi_ring_slots(ring_bytes);
     rx->bulk_bytes = divisi_ring_bulk_bytes(ring_bytes);
     rx->publish_every = rx->slot_count / 4u;
