@@ -25,8 +25,8 @@ public:
     BlockingCalls& operator=(const BlockingCalls&) = delete;
     ~BlockingCalls();
 
-    // Runs `call` on another host thread, destroys it, then runs `done` with its result. `call` must return soon with -EINTR when its
-    // thread is kicked (hv/kick_signal.hpp). At most one call a guest thread.
+    // Runs `call` on another host thread, destroys it, then runs `done` with its result. `call` must return soon with
+    // -EINTR when its thread is kicked (hv/kick_signal.hpp). At most one call a guest thread.
     void submit(const Thread& caller, std::function<std::int64_t()> call, std::function<void(std::int64_t)> done);
     // Makes the guest thread's call return -EINTR early, if it has one and it is not already over.
     void cancel(const Thread& caller);

@@ -39,8 +39,11 @@ struct dvi_state {
     struct dvi_tree tree;      /* once it was asked for */
     struct dvi_condition* any; /* room for linked_count conditions */
     const char* setup_sentence;
-    struct divisi_wait* wait; /* where this rank says what it waits for; NULL: nobody asks */
-    const char* call;         /* the last function of ours that might wait */
+    uint32_t holding; /* dvi_hold_wakes without its dvi_release_wakes */
+    uint32_t held_count;
+    uint64_t held[DIVISI_WAKE_AND_WAIT_MAX]; /* addresses of cleared words whose sleepers are still to be woken */
+    struct divisi_wait* wait;                /* where this rank says what it waits for; NULL: nobody asks */
+    const char* call;                        /* the last function of ours that might wait */
     /* Says it better than we can, for a library on top of us; NULL: there is none. */
     void (*describe)(struct divisi_wait* wait);
 };
@@ -79,6 +82,16 @@ void dvi_wait_until(uint64_t due);
 void dvi_tell(const struct dvi_condition* conditions, uint32_t count);
 /* Wakes whoever sleeps on `word`, which is cleared. */
 void dvi_wake(uint32_t* word);
+/* From here to its dvi_release_wakes sleepers are woken together, and in the same system call in which this rank falls
+ * asleep: for a function that sends several messages, or sends and then waits. */
+static inline void dvi_hold_wakes(void) {
+    ++dvi.holding;
+}
+/* Before something that takes long. */
+void dvi_wake_held(void);
+static inline void dvi_release_wakes(void) {
+    if (--dvi.holding == 0u) dvi_wake_held();
+}
 
 /* ---- errors (error.c) ---- */
 

@@ -4,7 +4,12 @@
  * true, fences, and looks at the sleep word. At least one of them sees the other. A waker clears the word before its
  * futex wake, and the kernel compares the word when it puts the sleeper to bed: so a wake between the last look and
  * the bed finds the word changed. Every clearing is followed by a wake, so a late clearing, meant for an earlier sleep,
- * costs one more round and nothing else. docs/models/channel.pml is this, checked. */
+ * costs one more round and nothing else. docs/models/channel.pml is this, checked.
+ *
+ * In nodes each system call is an exit. So a function of ours that sends several messages, or sends and then waits,
+ * holds its wakes back and makes them together, in the call in which this rank falls asleep where it does
+ * (DIVISI_SYS_WAKE_AND_WAIT). To the protocol that is a waker who is slow between the clearing and the wake. One who
+ * dies there leaves nobody asleep: the host wakes everybody when a rank ends. */
 #define _GNU_SOURCE
 #include <time.h>
 
@@ -56,6 +61,8 @@ static int any_hopeless(const struct dvi_condition* conditions, uint32_t count) 
 }
 
 static int worth_spinning(const struct dvi_condition* conditions, uint32_t count) {
+    /* On a shared PU the ranks that are to be woken had better run. */
+    if (dvi.held_count != 0u && dvi.page->pu_ranks > 1u) return 0;
     for (uint32_t i = 0; i < count; ++i)
         if (conditions[i].link->other_pu) return 1;
     return 0;
@@ -103,14 +110,26 @@ static struct dvi_futex_waitv waiter_on(const uint32_t* word, uint32_t value) {
     return waiter;
 }
 
+/* Wakes all that are held, and then sleeps on `waiters`, if any, until `deadline` (NULL: for ever). */
+static void wake_and_wait(const struct dvi_futex_waitv* waiters, uint32_t count, const struct dvi_timespec* deadline) {
+    const uint32_t held = dvi.held_count;
+    dvi.held_count = 0;
+    dvi_syscall(DIVISI_SYS_WAKE_AND_WAIT, (long)dvi.held, (long)held, (long)waiters, (long)count, (long)deadline);
+}
+
 /* Sleeps on the conditions' words, and on the bell. 0: this kernel cannot. */
 static int sleep_on_words(const struct dvi_condition* conditions, uint32_t count, uint64_t ns, struct dvi_bell* bell) {
     struct dvi_futex_waitv waiters[DVI_FUTEX_WAITV_MAX];
     for (uint32_t i = 0; i < count; ++i) waiters[i] = waiter_on(sleep_word(&conditions[i]), 1);
     if (bell != NULL) waiters[count++] = waiter_on(&bell->rung, 0);
-    const struct dvi_timespec deadline = to_timespec(monotonic_ns() + (ns == NO_LIMIT ? 0 : ns));
-    return dvi_syscall(DVI_SYS_FUTEX_WAITV, (long)waiters, (long)count, 0, ns == NO_LIMIT ? 0 : (long)&deadline,
-                       DVI_SYS_CLOCK_MONOTONIC) != -DVI_ENOSYS;
+    const struct dvi_timespec time = to_timespec(ns == NO_LIMIT ? 0 : monotonic_ns() + ns);
+    const struct dvi_timespec* const deadline = ns == NO_LIMIT ? NULL : &time;
+    if (dvi.held_count != 0u) {
+        wake_and_wait(waiters, count, deadline);
+        return 1;
+    }
+    return dvi_syscall(DVI_SYS_FUTEX_WAITV, (long)waiters, (long)count, 0, (long)deadline, DVI_SYS_CLOCK_MONOTONIC) !=
+           -DVI_ENOSYS;
 }
 
 static void sleep_on_many(const struct dvi_condition* conditions, uint32_t count, uint64_t ns, struct dvi_bell* bell) {
@@ -121,6 +140,7 @@ static void sleep_on_many(const struct dvi_condition* conditions, uint32_t count
         if (sleep_on_words(conditions, count, ns, bell)) return;
         has_waitv = 0;
     }
+    dvi_wake_held();
     if (ns > while_unwatched) ns = while_unwatched;
     if (bell != NULL)
         sleep_on_one(&bell->rung, 0, ns);
@@ -130,7 +150,7 @@ static void sleep_on_many(const struct dvi_condition* conditions, uint32_t count
 
 static void sleep_on(const struct dvi_condition* conditions, uint32_t count, uint64_t ns, struct dvi_bell* bell) {
     if (bell != NULL) bell->leave(bell);
-    if (count == 1 && bell == NULL)
+    if (count == 1 && bell == NULL && dvi.held_count == 0u)
         sleep_on_one(sleep_word(&conditions[0]), 1, ns);
     else if (count == 0)
         sleep_on_one(&bell->rung, 0, ns);
@@ -175,6 +195,7 @@ static void sleep_once(const struct dvi_condition* conditions, uint32_t count, s
 }
 
 void dvi_wait_until(uint64_t due) {
+    dvi_wake_held();
     for (uint64_t now = divisi_time_ns(); now < due; now = divisi_time_ns()) {
         if (due - now > SPUN_BEFORE_ARRIVAL_NS) {
             const struct dvi_timespec time = to_timespec(due - now - SPUN_BEFORE_ARRIVAL_NS);
@@ -186,7 +207,10 @@ void dvi_wait_until(uint64_t due) {
 }
 
 void dvi_wait(const struct dvi_condition* conditions, uint32_t count) {
-    if (worth_spinning(conditions, count) && spin(conditions, count, NULL)) return;
+    if (worth_spinning(conditions, count)) {
+        dvi_wake_held();
+        if (spin(conditions, count, NULL)) return;
+    }
     if (dvi.wait != NULL) dvi_tell(conditions, count);
     do {
         sleep_once(conditions, count, NULL);
@@ -201,5 +225,14 @@ void dvi_wait_beside(const struct dvi_condition* conditions, uint32_t count, str
 
 void dvi_wake(uint32_t* word) {
     __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
-    dvi_syscall(DVI_SYS_FUTEX, (long)word, DVI_FUTEX_WAKE, INT32_MAX, 0, 0);
+    if (dvi.holding == 0u || dvi.page->backend == DIVISI_ABI_BACKEND_NATIVE) {
+        dvi_syscall(DVI_SYS_FUTEX, (long)word, DVI_FUTEX_WAKE, INT32_MAX, 0, 0);
+        return;
+    }
+    dvi.held[dvi.held_count++] = (uint64_t)(uintptr_t)word;
+    if (dvi.held_count == DIVISI_WAKE_AND_WAIT_MAX) dvi_wake_held();
+}
+
+void dvi_wake_held(void) {
+    if (dvi.held_count != 0u) wake_and_wait(NULL, 0, NULL);
 }

@@ -116,6 +116,7 @@ void dvm_idle(const struct dvm_waited* waited) {
         dvi_wait(engine.conditions, count);
     } else if (engine.generalized != 0 || dvm.thread_level >= MPI_THREAD_SERIALIZED) {
         /* Nothing can come over a link, but another thread may do something. */
+        dvi_wake_held();
         sched_yield();
     } else {
         dvm_abort(1,

@@ -196,6 +196,15 @@ struct dvm_engine {
 
 extern struct dvm_engine engine;
 
+/* While a call goes on sending, sleepers are woken together. Not among threads: who is in the lock next might not call
+ * MPI again for long. */
+static inline void dvm_hold_wakes(void) {
+    if (!dvm.locks) dvi_hold_wakes();
+}
+static inline void dvm_release_wakes(void) {
+    if (!dvm.locks) dvi_release_wakes();
+}
+
 /* ---- engine.c ---- */
 
 int dvm_engine_start(void);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine.h"
+
 static void note(struct dvm_plan* plan, int error) {
     if (plan->error == MPI_SUCCESS) plan->error = error;
 }
@@ -64,6 +66,7 @@ struct reducing {
 
 static int reduce_now(void* context) {
     const struct reducing* const reducing = context;
+    dvi_wake_held();
     dvm_op_apply(reducing->op, reducing->in, reducing->inout.buffer, reducing->inout.count, reducing->inout.type);
     return MPI_SUCCESS;
 }
@@ -227,7 +230,9 @@ int dvm_collective_run_small(struct dvm_collective* collective, MPI_Comm comm, d
     plan.error = MPI_SUCCESS;
     plan.allocated = NULL;
     plan.used = 0;
+    dvm_hold_wakes();
     const int planned = planner(&plan, collective);
+    dvm_release_wakes();
     free_memory(&plan);
     return raised(collective->comm, planned != MPI_SUCCESS ? planned : plan.error, call);
 }

@@ -248,9 +248,11 @@ int dvm_schedule_run(struct dvm_schedule* schedule) {
     int error = schedule->error;
     if (error == MPI_SUCCESS) {
         const struct dvm_waited waited = {.comm = schedule->comm};
+        dvm_hold_wakes();
         dvm_schedule_begin(schedule);
         while (schedule->running)
             if (!dvm_progress() && schedule->running) dvm_idle(&waited);
+        dvm_release_wakes();
         error = schedule->error;
     }
     dvm_schedule_free(schedule);

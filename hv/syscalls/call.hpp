@@ -32,7 +32,8 @@ struct Call {
     [[nodiscard]] AddressSpace& memory() const { return program.memory(); }
 };
 
-// The number of the one system call that is ours: beyond those of Linux.
+// The numbers of the system calls that are ours (shm/abi/node_page.h): beyond those of Linux.
+inline constexpr std::uint64_t kSysWakeAndWait = 510;
 inline constexpr std::uint64_t kSysEndJob = 511;
 
 // Results that are not a value: the thread waits and is woken with the result; or the registers are already as they

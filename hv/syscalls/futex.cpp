@@ -125,11 +125,12 @@ SysResult futex_unlock(Call& call) {
 }
 
 // A wake may be for somebody outside of the VMM who shares the window.
-SysResult futex_wake(Call& call, const FutexTable::Key& key, std::uint32_t count, std::uint32_t bitset) {
+SysResult futex_wake(Call& call, Gva address, std::uint32_t count, std::uint32_t bitset) {
     FutexTable& futexes = call.program.services().futexes;
+    const FutexTable::Key key = call.program.futex_key(address);
     SysResult woken = futexes.wake(key, count, bitset);
     if (!key.window || !futexes.windows_shared() || woken >= static_cast<SysResult>(count)) return woken;
-    std::uint32_t* const word = call.memory().word(call.arg(0));
+    std::uint32_t* const word = call.memory().word(address);
     if (word == nullptr) return woken;
     const long outside =
         ::syscall(SYS_futex, word, FUTEX_WAKE, count - static_cast<std::uint32_t>(woken), nullptr, nullptr, 0);
@@ -148,10 +149,10 @@ SysResult sys_futex(Call& call) {
     switch (command) {
         case FUTEX_WAIT: return futex_wait(call, ~0U, false, false);
         case FUTEX_WAIT_BITSET: return futex_wait(call, static_cast<std::uint32_t>(call.arg(5)), true, realtime);
-        case FUTEX_WAKE: return futex_wake(call, key, std::max(count, 1U), ~0U);
+        case FUTEX_WAKE: return futex_wake(call, call.arg(0), std::max(count, 1U), ~0U);
         case FUTEX_WAKE_BITSET:
             if (call.arg(5) == 0) return -EINVAL;
-            return futex_wake(call, key, std::max(count, 1U), static_cast<std::uint32_t>(call.arg(5)));
+            return futex_wake(call, call.arg(0), std::max(count, 1U), static_cast<std::uint32_t>(call.arg(5)));
         case FUTEX_REQUEUE:
             if (call.memory().word(call.arg(4)) == nullptr) return -EFAULT;
             return futexes.requeue(key, call.program.futex_key(call.arg(4)), count, second_count, std::nullopt);
@@ -174,24 +175,51 @@ SysResult sys_futex(Call& call) {
     }
 }
 
-SysResult sys_futex_waitv(Call& call) {
-    constexpr std::uint64_t kMaxWords = 128;
-    const std::uint64_t count = call.arg(1);
-    if (count == 0 || count > kMaxWords || call.arg(2) != 0) return -EINVAL;
+// As many as futex_waitv(2) takes.
+constexpr std::uint64_t kMaxWords = 128;
+
+// The words that `count` waiters at `at` name.
+SysResult read_waiters(Call& call, Gva at, std::uint64_t count, std::vector<FutexTable::Word>& words) {
+    if (count > kMaxWords) return -EINVAL;
     std::vector<futex_waitv> requests(count);
-    if (!call.memory().copy_in(requests.data(), call.arg(0), count * sizeof requests[0])) return -EFAULT;
-    std::optional<Clock::time_point> deadline;
-    const bool realtime = call.int_arg(4) == CLOCK_REALTIME;
-    if (const SysResult error = read_deadline(call, call.arg(3), true, realtime, deadline); error != 0) return error;
-    std::vector<FutexTable::Word> words;
+    if (!call.memory().copy_in(requests.data(), at, count * sizeof requests[0])) return -EFAULT;
     for (const futex_waitv& request : requests) {
         if ((request.flags & ~static_cast<std::uint32_t>(FUTEX_PRIVATE_FLAG)) != FUTEX_32 || request.__reserved != 0)
             return -EINVAL;
         words.push_back(word_at(call, request.uaddr, static_cast<std::uint32_t>(request.val)));
         if (words.back().host == nullptr) return request.uaddr % 4 != 0 ? -EINVAL : -EFAULT;
     }
+    return 0;
+}
+
+SysResult wait_for_any(Call& call, const std::vector<FutexTable::Word>& words,
+                       std::optional<Clock::time_point> deadline) {
     const SysResult queued = call.program.services().futexes.wait(call.thread, words, ~0U, deadline);
     return queued == 0 ? kWaits : queued;
+}
+
+SysResult sys_futex_waitv(Call& call) {
+    std::vector<FutexTable::Word> words;
+    std::optional<Clock::time_point> deadline;
+    if (call.arg(1) == 0 || call.arg(2) != 0) return -EINVAL;
+    if (const SysResult error = read_waiters(call, call.arg(0), call.arg(1), words); error != 0) return error;
+    const bool realtime = call.int_arg(4) == CLOCK_REALTIME;
+    if (const SysResult error = read_deadline(call, call.arg(3), true, realtime, deadline); error != 0) return error;
+    return wait_for_any(call, words, deadline);
+}
+
+SysResult sys_divisi_wake_and_wait(Call& call) {
+    const std::uint64_t count = call.arg(1);
+    std::vector<FutexTable::Word> words;
+    std::optional<Clock::time_point> deadline;
+    if (count > kMaxWords) return -EINVAL;
+    std::vector<Gva> addresses(count);
+    if (!call.memory().copy_in(addresses.data(), call.arg(0), count * sizeof addresses[0])) return -EFAULT;
+    if (std::any_of(addresses.begin(), addresses.end(), [](Gva at) { return at % 4 != 0; })) return -EINVAL;
+    if (const SysResult error = read_waiters(call, call.arg(2), call.arg(3), words); error != 0) return error;
+    if (const SysResult error = read_deadline(call, call.arg(4), true, false, deadline); error != 0) return error;
+    for (const Gva address : addresses) futex_wake(call, address, INT32_MAX, ~0U);
+    return words.empty() ? 0 : wait_for_any(call, words, deadline);
 }
 
 constexpr SyscallEntry kEntries[] = {
@@ -200,6 +228,7 @@ constexpr SyscallEntry kEntries[] = {
     {SYS_futex, "futex", sys_futex, Served::kPartly,
      "locks that inherit priority, without priorities; no FUTEX_WAIT_REQUEUE_PI"},
     {SYS_futex_waitv, "futex_waitv", sys_futex_waitv, Served::kFully, ""},
+    {kSysWakeAndWait, "divisi_wake_and_wait", sys_divisi_wake_and_wait, Served::kFully, "not of Linux"},
 };
 
 }  // namespace

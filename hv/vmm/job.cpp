@@ -188,7 +188,7 @@ ProgramSpec Job::program_spec(std::size_t index) {
     spec.pid = kFirstPid + static_cast<int>(index) * kPidsPerRank;
     if (topology_.mode() == Mode::kMessagePassing && ranks_.size() > 1)
         spec.host_name = fmt::format("{}-{}", topology_.config().name, rank.nodes.front());
-    static_assert(kSysEndJob == DIVISI_SYS_END_JOB);
+    static_assert(kSysEndJob == DIVISI_SYS_END_JOB && kSysWakeAndWait == DIVISI_SYS_WAKE_AND_WAIT);
     // What MPI asks for. Elsewhere ranks are strangers: none can end another.
     if (image_.message_passing) spec.end_job = [this](int code) { end(code); };
     spec.kick = [this, &rank](unsigned cpu) { topology_.node(rank.nodes[cpu]).kick(); };

@@ -64,7 +64,16 @@
 #include "ring.h"
 
 #define AT_DIVISI 0x44495649ul
-/* A system call of ours that nodes have: ends the whole job, with an exit code. Natively it is not there (ENOSYS). */
+/* System calls of ours that nodes have; natively they are not there (ENOSYS).
+ *
+ * DIVISI_SYS_END_JOB(code): ends the whole job, with an exit code.
+ *
+ * DIVISI_SYS_WAKE_AND_WAIT(words, count, waiters, waiter_count, deadline): wakes all that sleep on each of `count`
+ * words, whose addresses are at `words` (uint64_t), and then waits as futex_waitv(waiters, waiter_count, 0, deadline,
+ * CLOCK_MONOTONIC) does, with its results; without waiters it only wakes (0). Each count is at most
+ * DIVISI_WAKE_AND_WAIT_MAX. One exit, where each word would cost one. EINVAL and EFAULT: nobody was woken. */
+#define DIVISI_SYS_WAKE_AND_WAIT 510
+#define DIVISI_WAKE_AND_WAIT_MAX 128u
 #define DIVISI_SYS_END_JOB 511
 #define DIVISI_NATIVE_VARIABLE "DIVISI_NATIVE"
 #define DIVISI_NODE_PAGE_MAGIC 0x706e495349564944ull /* "DIVISInp", little-endian */
