@@ -146,5 +146,5 @@ int main(int argc, char** argv) {
     collect(counts, totals);
     words::print(counts, options.top);
     words::report(totals, counts, divisi_time() - begin, std::to_string(divisi_size()) + " ranks");
-    return 0;
+    return words::verdict(totals);
 }

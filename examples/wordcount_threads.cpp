@@ -79,5 +79,5 @@ int main(int argc, char** argv) {
     words::print(all, options.top);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     words::report(totals, all, seconds.count(), std::to_string(threads) + " threads");
-    return 0;
+    return words::verdict(totals);
 }

@@ -127,6 +127,12 @@ std::size_t part_of(const Counts::Entry& entry, std::size_t parts) {
     return static_cast<std::size_t>((entry.hash >> 32U) % parts);
 }
 
+int verdict(const Totals& totals) {
+    if (totals.files != 0) return 0;
+    std::fputs("wordcount: no file could be read, and nothing was counted\n", stderr);
+    return 1;
+}
+
 std::vector<std::string> list_files(const std::vector<std::string>& paths) {
     std::vector<std::string> files;
     for (const std::string& path : paths) {

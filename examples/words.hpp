@@ -58,6 +58,9 @@ std::vector<std::string> list_files(const std::vector<std::string>& paths);
 // Counts the words of one file.
 void count_file(const std::string& path, Counts& counts, Totals& totals);
 
+// The exit code: 0, or 1 when not one file could be counted, which is then said.
+int verdict(const Totals& totals);
+
 // A list of counts as it travels: "times word\n" each.
 std::string to_text(const Counts& counts, std::size_t part, std::size_t parts);
 void add_text(std::string_view text, Counts& counts);
