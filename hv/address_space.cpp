@@ -11,6 +11,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "hv/frame_runs.hpp"
+
 namespace divisi::hv {
 namespace {
 
@@ -41,33 +43,6 @@ bool allows(int prot, Access access) {
     if (access == Access::kExecute) return (prot & PROT_EXEC) != 0;
     return (prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) != 0;
 }
-
-// Collects neighbouring frames into runs and hands each run on.
-template <typename Sink>
-class RunCollector {
-public:
-    explicit RunCollector(Sink sink) : sink_(sink) {}
-    RunCollector(const RunCollector&) = delete;
-    RunCollector& operator=(const RunCollector&) = delete;
-    ~RunCollector() { flush(); }
-
-    void add(Frame frame) {
-        if (run_.count != 0 && run_.first + run_.count == frame) {
-            ++run_.count;
-            return;
-        }
-        flush();
-        run_ = {frame, 1};
-    }
-    void flush() {
-        if (run_.count != 0) sink_(run_);
-        run_ = {};
-    }
-
-private:
-    Sink sink_;
-    FrameRun run_;
-};
 
 }  // namespace
 
@@ -206,65 +181,20 @@ bool AddressSpace::charge(std::uint64_t bytes) {
     return true;
 }
 
-// A page of a shared file that its entry lets the processor write to has been written to, and is clean again after
-// this.
-void AddressSpace::write_back(Gva begin, Gva end) {
-    if (!shares_files_.load(std::memory_order_relaxed)) return;
-    for (const auto& item : areas_) {
-        const Gva start = item.first;
-        const Area& area = item.second;
-        if (!area.file || !area.file->shared || start >= end || area.end <= begin) continue;
-        struct stat status {};
-        if (::fstat(area.file->fd->get(), &status) != 0) continue;
-        const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
-        std::vector<FrameRun> cleaned;
-        {
-            RunCollector runs([&cleaned](FrameRun run) { cleaned.push_back(run); });
-            tables_.for_each_held(std::max(begin, start), std::min(end, area.end), [&](Gva address, Pte pte) {
-                if (!pte.writable() || !pte.in_ram()) return;
-                tables_.set(address, Pte::make(pte.gpa(), area.clean_prot()));
-                runs.add(pte.frame());
-            });
-        }
-        // Before they are read: what is written from now on is seen as written again.
-        invalidate(std::max(begin, start), std::min(end, area.end), cleaned);
-        tables_.for_each_held(std::max(begin, start), std::min(end, area.end), [&](Gva address, Pte pte) {
-            const bool dirty = std::any_of(cleaned.begin(), cleaned.end(), [&pte](FrameRun run) {
-                return pte.in_ram() && pte.frame() >= run.first && pte.frame() < run.first + run.count;
-            });
-            const std::uint64_t at = area.file->offset + (address - start);
-            if (!dirty || at >= file_bytes) return;
-            // SAFETY: a frame of ours, which other nodes may change meanwhile: bytes on their way to a file.
-            static_cast<void>(::pwrite(area.file->fd->get(), ram_.host(pte.frame()),
-                                       std::min<std::uint64_t>(kPageBytes, file_bytes - at), static_cast<off_t>(at)));
-        });
-    }
-}
-
-SysResult AddressSpace::synchronize(Gva address, std::uint64_t length) {
-    if (address % kPageBytes != 0) return -EINVAL;
-    if (length == 0) return 0;
-    length = page_ceil(length);
-    if (!range_ok(address, length)) return -ENOMEM;
-    const std::unique_lock lock(mutex_);
-    write_back(address, address + length);
-    for (Gva at = address; at < address + length;) {
-        const auto it = find(at);
-        if (it == areas_.end()) return -ENOMEM;
-        at = it->second.end;
-    }
-    return 0;
-}
-
-void AddressSpace::synchronize_all() {
-    if (!shares_files_.load(std::memory_order_relaxed)) return;
-    const std::unique_lock lock(mutex_);
-    write_back(0, kWindowGva);
-}
-
 void AddressSpace::release_frames(Gva begin, Gva end) {
-    write_back(begin, end);
+    static_cast<void>(write_back(begin, end));
+    release(begin, end);
+}
+
+void AddressSpace::release(Gva begin, Gva end) {
     std::vector<FrameRun> released;
+    std::vector<FrameRun> kept;
+    if (shares_files_.load(std::memory_order_relaxed)) {
+        for (const auto& [start, area] : areas_) {
+            if (!area.file || !area.file->pages || start >= end || area.end <= begin) continue;
+            release_shared(std::max(begin, start), std::min(end, area.end), start, area, released, kept);
+        }
+    }
     {
         RunCollector runs([&released](FrameRun run) { released.push_back(run); });
         tables_.for_each_held(begin, end, [&](Gva address, Pte pte) {
@@ -273,9 +203,11 @@ void AddressSpace::release_frames(Gva begin, Gva end) {
             runs.add(pte.frame());
         });
     }
-    if (released.empty()) return;
+    if (released.empty() && kept.empty()) return;
     tables_.revoke(begin, end);
     for (const FrameRun run : released) ram_.free(run);
+    if (tables_.cached()) return;
+    for (const FrameRun run : kept) ram_.invalidate(run);
 }
 
 void AddressSpace::invalidate(Gva begin, Gva end, const std::vector<FrameRun>& changed) {
@@ -323,10 +255,10 @@ SysResult AddressSpace::map(Gva hint, std::uint64_t length, int prot, int flags,
     area.shared = (flags & MAP_TYPE) != MAP_PRIVATE;
     area.noreserve = (flags & MAP_NORESERVE) != 0;
     area.file = std::move(file);
-    if (area.file && area.file->shared) shares_files_.store(true, std::memory_order_relaxed);
     if (crowded(1) || !within_bounds(begin, area, fixed)) return -ENOMEM;
     if (area.charged() && !charge(length)) return -ENOMEM;
     if (fixed) remove(begin, begin + length);
+    if (area.file && area.file->shared) share_pages(*area.file);
     const bool ahead =
         area.prot != PROT_NONE && !area.stack && length <= (area.file ? kFileAheadBytes : kMapAheadBytes);
     const auto it = insert(begin, std::move(area));
@@ -391,7 +323,7 @@ SysResult AddressSpace::protect(Gva address, std::uint64_t length, int prot) {
     split_at(end);
     for (auto it = areas_.lower_bound(address); it != areas_.end() && it->first < end; ++it) {
         const bool was_charged = it->second.charged();
-        write_back(it->first, it->second.end);
+        static_cast<void>(write_back(it->first, it->second.end));
         it->second.prot = prot;
         if (was_charged && !it->second.charged()) uncharge(it->second.end - it->first);
         apply_protection(it->first, it->second.end, it->second.clean_prot());
@@ -517,7 +449,7 @@ SysResult AddressSpace::residency(Gva address, std::uint64_t length, Gva vector)
         if (const_cast<AddressSpace*>(this)->find(address + at) == areas_.end()) return -ENOMEM;
     }
     for (std::uint64_t at = 0; at < length; at += kPageBytes) {
-        const auto here = static_cast<std::uint8_t>(tables_.get(address + at).present() ? 1 : 0);
+        const auto here = static_cast<std::uint8_t>(tables_.peek(address + at).present() ? 1 : 0);
         if (!copy_out(vector + at / kPageBytes, &here, 1)) return -EFAULT;
     }
     return 0;
@@ -574,20 +506,25 @@ bool AddressSpace::populate(Gva address, Gva area_begin, Area& area, std::uint32
     const Gva end = std::min(area.end, address + std::uint64_t{pages} * kPageBytes);
     const std::uint64_t file_pages =
         area.file && !area.file->zeros_beyond ? page_ceil(area.file->bytes) : area.end - area_begin;
+    if (area.file && area.file->pages)
+        return populate_shared(address, std::min(end, area_begin + file_pages), area_begin, area, taken);
     Gva at = address;
     while (at < end && at - area_begin < file_pages) {
-        if (tables_.get(at).held()) {
+        if (tables_.peek(at).held()) {
             at += kPageBytes;
             continue;
         }
         Gva gap_end = at + kPageBytes;
-        while (gap_end < end && gap_end - area_begin < file_pages && !tables_.get(gap_end).held())
+        while (gap_end < end && gap_end - area_begin < file_pages && !tables_.peek(gap_end).held())
             gap_end += kPageBytes;
         const FrameRun run = ram_.allocate(static_cast<std::uint32_t>((gap_end - at) / kPageBytes));
         if (run.count == 0) return at > address;
         if (taken != nullptr) taken->push_back(run);
         const std::size_t run_bytes = std::size_t{run.count} * kPageBytes;
         if (area.file && at - area_begin < area.file->bytes) {
+            if (const auto shared =
+                    shares_files_.load(std::memory_order_relaxed) ? pages_of(area.file->fd->get()) : nullptr)
+                static_cast<void>(write_back(*shared));
             const std::uint64_t in_file = std::min<std::uint64_t>(run_bytes, area.file->bytes - (at - area_begin));
             std::size_t done = 0;
             while (done < in_file) {
@@ -613,7 +550,7 @@ FaultOutcome AddressSpace::fault_locked(Gva address, Access access, std::vector<
     Area& area = it->second;
     if (!allows(area.prot, access)) return FaultOutcome::kNoAccess;
     // Another node may have come first, or the processor still held an older entry.
-    if (allows(tables_.get(page), access)) return FaultOutcome::kResolved;
+    if (allows(tables_.peek(page), access)) return FaultOutcome::kResolved;
     if (area.window) return FaultOutcome::kNoAccess;
     if (area.file && !area.file->zeros_beyond && page - it->first >= page_ceil(area.file->bytes)) {
         // It may have grown.
@@ -624,10 +561,11 @@ FaultOutcome AddressSpace::fault_locked(Gva address, Access access, std::vector<
         if (page - it->first >= page_ceil(area.file->bytes)) return FaultOutcome::kPastFile;
     }
     const auto touch = [&] {
-        if (access != Access::kWrite || !area.file || !area.file->shared) return;
-        if (const Pte pte = tables_.get(page); pte.held()) tables_.set(page, Pte::make(pte.gpa(), area.prot));
+        if (access != Access::kWrite || !area.file || !area.file->pages) return;
+        area.file->pages->written = true;
+        if (const Pte pte = tables_.peek(page); pte.held()) tables_.set(page, Pte::make(pte.gpa(), area.prot));
     };
-    if (tables_.get(page).held()) {
+    if (tables_.peek(page).held()) {
         touch();
         return FaultOutcome::kResolved;
     }
@@ -657,7 +595,7 @@ FaultOutcome AddressSpace::fault(Gva address, Access access) {
 }
 
 std::byte* AddressSpace::reach(Gva address, bool write) const {
-    const Pte pte = tables_.get(address);
+    const Pte pte = tables_.peek(address);
     if (!allows(pte, write ? Access::kWrite : Access::kRead)) return nullptr;
     const std::size_t within = address % kPageBytes;
     // SAFETY: entries are made by this class only, from frames of `ram_` or pages of the windows.

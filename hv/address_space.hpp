@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <span>
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "base/fd.hpp"
+#include "hv/file_pages.hpp"
 #include "hv/layout.hpp"
 #include "hv/page_tables.hpp"
 #include "hv/ram.hpp"
@@ -45,8 +47,7 @@ public:
     ~AddressSpace();
 
     // A file whose bytes an area shows: from `offset`, up to `bytes`, zeros beyond. A private area keeps what is
-    // written to it; of a shared one, the pages that were written go into the file: at `synchronize`, and when they are
-    // unmapped.
+    // written to it; a shared one has its pages in common with all that show the file (hv/file_pages.hpp).
     struct FileBacking {
         std::shared_ptr<const Fd> fd;
         std::uint64_t offset = 0;
@@ -55,6 +56,8 @@ public:
         bool writable = false;      // a shared one: its descriptor may be written
         bool zeros_beyond = false;  // past `bytes`: zeros (program images), or SIGBUS (mapped files)
         std::string name;
+        FileId id;                         // of a shared one
+        std::shared_ptr<FilePages> pages;  // of a shared one; `map` sees to it
     };
 
     // How much it may grow to (setrlimit(2)): in all; of private memory that may be written, but for stacks; and each
@@ -71,8 +74,28 @@ public:
     SysResult advise(Gva address, std::uint64_t length, int advice);
     // Writes back what was written to shared files in the range; -ENOMEM where it is not all mapped.
     SysResult synchronize(Gva address, std::uint64_t length);
-    // The same everywhere; cheap where no file is shared.
-    void synchronize_all();
+    // What is to be said of a file that the program reads, writes or sizes by system calls, and may have mapped. Cheap
+    // where no file is shared.
+    [[nodiscard]] bool shares_files() const { return shares_files_.load(std::memory_order_relaxed); }
+    void before_file_is_read(int fd);
+    void file_was_written(int fd, std::uint64_t offset, std::uint64_t bytes);
+    // While it lives, nothing is written back to the file: the program writes to it, and says so before it goes.
+    class FileWrite {
+    public:
+        void wrote(std::uint64_t offset, std::uint64_t bytes);
+        [[nodiscard]] bool matters() const { return file_ != nullptr; }
+
+    private:
+        friend class AddressSpace;
+        FileWrite(AddressSpace& space, int fd);
+        AddressSpace& space_;
+        std::unique_lock<std::shared_mutex> lock_;
+        std::shared_ptr<FilePages> file_;  // null: nobody has mapped it
+    };
+    FileWrite write_file(int fd) { return {*this, fd}; }
+    void file_was_resized(int fd);
+    // Which byte of which shared file is there: for futexes, whose words may be mapped at several places.
+    std::optional<std::pair<const void*, std::uint64_t>> place_in_file(Gva address) const;
     SysResult set_break(Gva end);
     SysResult residency(Gva address, std::uint64_t length, Gva vector);
     // Fixes where the heap starts: above the image.
@@ -162,7 +185,17 @@ private:
 
     void remove(Gva begin, Gva end);
     void release_frames(Gva begin, Gva end);
-    void write_back(Gva begin, Gva end);
+    // The same, but forgets what was written to shared files.
+    void release(Gva begin, Gva end);
+    void share_pages(FileBacking& file);
+    [[nodiscard]] std::shared_ptr<FilePages> pages_of(int fd) const;
+    bool populate_shared(Gva begin, Gva end, Gva area_begin, const Area& area, std::vector<FrameRun>* taken);
+    void release_shared(Gva begin, Gva end, Gva area_begin, const Area& area, std::vector<FrameRun>& released,
+                        std::vector<FrameRun>& kept);
+    void make_clean(FilePages& file);
+    SysResult write_back(FilePages& file);
+    void refresh(FilePages& file, std::uint64_t offset, std::uint64_t bytes);
+    SysResult write_back(Gva begin, Gva end);
     // After entries of [begin, end) lost rights: no processor keeps the old ones of the frames `changed`.
     void invalidate(Gva begin, Gva end, const std::vector<FrameRun>& changed);
     void apply_protection(Gva begin, Gva end, int prot);
@@ -181,6 +214,7 @@ private:
     Bounds bounds_;
     std::uint64_t charged_ = 0;
     std::atomic<bool> shares_files_{false};  // or did once
+    std::map<FileId, std::weak_ptr<FilePages>> shared_files_;
     Gva break_start_ = 0;
     Gva break_end_ = 0;
 };

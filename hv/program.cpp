@@ -420,6 +420,7 @@ void Program::count_unserved(std::uint64_t number) {
 }
 
 FutexTable::Key Program::futex_key(Gva address) const {
+    if (const auto place = memory_.place_in_file(address)) return {place->first, place->second, false};
     if (address < kWindowGva) return {this, address, false};
     // A place in a memory file, the same for all programs that share it.
     Gva at = address - kWindowGva;

@@ -366,7 +366,9 @@ SysResult sys_truncate(Call& call) {
     const Fd file(call.program.view().reopen(target.file ? target.file->fd : target.found.fd, O_WRONLY));
     if (!file.valid()) return file.get();
     if (const SysResult error = within_file_limit(call, file, length); error != 0) return error;
-    return host_result(::ftruncate(file.get(), length));
+    const SysResult result = host_result(::ftruncate(file.get(), length));
+    call.memory().file_was_resized(file.get());
+    return result;
 }
 
 // Files have no extended attributes here.

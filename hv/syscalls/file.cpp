@@ -142,6 +142,7 @@ SysResult sys_fsync(Call& call) {
     const FilePtr file = call.program.files().get(call.int_arg(0));
     if (!file) return -EBADF;
     if (!file->fd.valid()) return -EINVAL;
+    call.memory().before_file_is_read(file->fd.get());
     return host_result(call.number == SYS_fsync ? ::fsync(file->fd.get()) : ::fdatasync(file->fd.get()));
 }
 
@@ -151,7 +152,9 @@ SysResult sys_ftruncate(Call& call) {
     if (!file->fd.valid()) return -EINVAL;
     const auto length = static_cast<off_t>(call.arg(1));
     if (const SysResult error = within_file_limit(call, file->fd, length); error != 0) return error;
-    return host_result(::ftruncate(file->fd.get(), length));
+    const SysResult result = host_result(::ftruncate(file->fd.get(), length));
+    call.memory().file_was_resized(file->fd.get());
+    return result;
 }
 
 SysResult sys_fallocate(Call& call) {
@@ -162,7 +165,12 @@ SysResult sys_fallocate(Call& call) {
     off_t end = 0;
     const bool grows = (call.int_arg(1) & FALLOC_FL_KEEP_SIZE) == 0 && !__builtin_add_overflow(offset, length, &end);
     if (const SysResult error = grows ? within_file_limit(call, file->fd, end) : 0; error != 0) return error;
-    return host_result(::fallocate(file->fd.get(), call.int_arg(1), offset, length));
+    call.memory().before_file_is_read(file->fd.get());
+    const SysResult result = host_result(::fallocate(file->fd.get(), call.int_arg(1), offset, length));
+    // Some modes move what follows.
+    const auto changed = call.int_arg(1) == 0 ? static_cast<std::uint64_t>(length) : ~0ULL;
+    if (result == 0) call.memory().file_was_written(file->fd.get(), static_cast<std::uint64_t>(offset), changed);
+    return result;
 }
 
 SysResult sys_fadvise64(Call& call) {

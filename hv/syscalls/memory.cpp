@@ -23,9 +23,9 @@ SysResult backing_of(Call& call, AddressSpace::FileBacking& backing, int flags, 
     if (backing.shared && !backing.writable && (prot & PROT_WRITE) != 0) return -EACCES;
     const std::uint64_t offset = call.arg(5);
     if (offset % kPageBytes != 0) return -EINVAL;
-    auto fd = file->fd.duplicate();
-    if (!fd) return -EMFILE;
-    backing.fd = std::make_shared<const Fd>(std::move(*fd));
+    // The open file stays open as long as it is mapped, and takes no other descriptor.
+    backing.fd = std::shared_ptr<const Fd>(file, &file->fd);
+    backing.id = FileId::of(status);
     backing.offset = offset;
     const auto size = static_cast<std::uint64_t>(status.st_size);
     backing.bytes = size > offset ? size - offset : 0;
@@ -77,8 +77,7 @@ SysResult sys_nothing_to_do(Call& /*call*/) {
 
 constexpr SyscallEntry kEntries[] = {
     {SYS_mmap, "mmap", sys_mmap, Served::kPartly,
-     "two shared mappings of a file see each other's writes, and those of write(2), only after msync and a new "
-     "mapping"},
+     "other programs see what was written to a shared file by memory after msync, munmap, or the program's own read"},
     {SYS_munmap, "munmap", sys_munmap, Served::kFully, ""},
     {SYS_mprotect, "mprotect", sys_mprotect, Served::kFully, ""},
     {SYS_mremap, "mremap", sys_mremap, Served::kPartly, "no MREMAP_DONTUNMAP"},

@@ -129,10 +129,11 @@ SysResult open_existing(Call& call, Found& found, int flags, std::uint64_t mode)
                             bits = temporary ? new_mode(call, mode) : 0U]() -> SysResult {
         return view.reopen(*held, flags, bits);
     };
-    const auto finish = [&files = call.program.files(), &view = call.program.view(), file, region = found.region,
-                         flags](SysResult fd) -> SysResult {
+    const auto finish = [&files = call.program.files(), &view = call.program.view(), file, region = found.region, flags,
+                         &memory = call.memory()](SysResult fd) -> SysResult {
         if (fd < 0) return fd;
         file->fd = Fd(static_cast<int>(fd));
+        if ((flags & O_TRUNC) != 0) memory.file_was_resized(file->fd.get());
         keep_region(view, *file, region);
         return files.add(file, (flags & O_CLOEXEC) != 0);
     };

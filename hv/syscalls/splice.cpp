@@ -59,13 +59,20 @@ SysResult sys_splice(Call& call) {
         if (allowed < 0) return allowed;
         bytes = static_cast<std::uint64_t>(allowed);
     }
+    if (in->fd.valid()) call.memory().before_file_is_read(in->fd.get());
     auto state = std::make_shared<std::pair<Position, Position>>(from, to);
     const auto move = [in, out, bytes, flags, state]() -> SysResult {
         if (out->sink) return into_sink(*in, *out->sink, bytes);
         return host_result(
             ::splice(in->fd.get(), state->first.pointer(), out->fd.get(), state->second.pointer(), bytes, flags));
     };
-    const auto finish = [&program = call.program, &thread = call.thread, state](SysResult done) {
+    const auto finish = [&program = call.program, &thread = call.thread, state, out](SysResult done) {
+        if (done > 0 && out->fd.valid() && program.memory().shares_files() && !is_pipe(*out)) {
+            const Position& place = state->second;
+            const off_t end = place.at != 0 ? place.value : ::lseek(out->fd.get(), 0, SEEK_CUR);
+            program.memory().file_was_written(out->fd.get(), static_cast<std::uint64_t>(end - done),
+                                              static_cast<std::uint64_t>(done));
+        }
         for (const Position& place : {state->first, state->second}) {
             if (done > 0 && place.at != 0 && !program.memory().write(place.at, place.value)) return SysResult{-EFAULT};
         }

@@ -73,6 +73,17 @@ SysResult host_write(const OpenFile& file, char* from, std::uint64_t bytes, cons
     return host_result(::pwritev2(file.fd.get(), &part, 1, where.offset, where.flags | more_flags));
 }
 
+// To a regular file, whose pages the program may have mapped.
+SysResult write_file(AddressSpace& memory, const OpenFile& file, char* from, std::uint64_t bytes, const Where& where) {
+    AddressSpace::FileWrite change = memory.write_file(file.fd.get());
+    const SysResult count = host_write(file, from, bytes, where);
+    if (!change.matters() || count <= 0) return count;
+    const bool moved = where.offset < 0 || (file.flags & O_APPEND) != 0;
+    const off_t at = moved ? ::lseek(file.fd.get(), 0, SEEK_CUR) - count : where.offset;
+    if (at >= 0) change.wrote(static_cast<std::uint64_t>(at), static_cast<std::uint64_t>(count));
+    return count;
+}
+
 // ---- reading ----
 
 signalfd_siginfo signal_record(const SignalInfo& info) {
@@ -138,7 +149,7 @@ SysResult do_read(Call& call, const Pieces& pieces, Where where) {
     if (!file->fd.valid()) return -EBADF;
     if (file->signals) return read_signals(call, file, pieces);
     if (file->may_block) return read_stream(call, file, pieces, where);
-    call.memory().synchronize_all();  // what was written to the file by memory is in it
+    call.memory().before_file_is_read(file->fd.get());
     const Buffer buffer(std::min(pieces.total(), kChunk));
     std::uint64_t done = 0;
     do {
@@ -207,7 +218,7 @@ SysResult do_write(Call& call, const Pieces& pieces, Where where) {
         const std::uint64_t wanted = std::min(total - done, kChunk);
         const std::uint64_t got = pieces.gather(call.memory(), done, buffer.data(), wanted);
         if (got == 0 && wanted != 0) return done != 0 ? static_cast<SysResult>(done) : -EFAULT;
-        const SysResult count = host_write(*file, buffer.data(), got, where);
+        const SysResult count = write_file(call.memory(), *file, buffer.data(), got, where);
         if (count < 0) return done != 0 ? static_cast<SysResult>(done) : count;
         done += static_cast<std::uint64_t>(count);
         if (static_cast<std::uint64_t>(count) < wanted) break;
@@ -294,18 +305,21 @@ struct Offset {
     }
 };
 
-SysResult put(const OpenFile& out, char* data, std::uint64_t bytes, off_t offset) {
-    return out.sink ? out.sink->write(std::string_view(data, bytes)) : host_write(out, data, bytes, {offset, 0});
+SysResult put(AddressSpace& memory, const OpenFile& out, char* data, std::uint64_t bytes, off_t offset) {
+    if (out.sink) return out.sink->write(std::string_view(data, bytes));
+    return out.may_block ? host_write(out, data, bytes, {offset, 0})
+                         : write_file(memory, out, data, bytes, {offset, 0});
 }
 
 // Through a buffer of ours, which works between all kinds of files. Moves what comes at once, like the kernel.
-SysResult pump(const OpenFile& in, const OpenFile& out, std::uint64_t bytes, Offset from, Offset to) {
+SysResult pump(AddressSpace& memory, const OpenFile& in, const OpenFile& out, std::uint64_t bytes, Offset from,
+               Offset to) {
     const Buffer buffer(std::min(bytes, kChunk));
     std::uint64_t done = 0;
     while (done < bytes) {
         const SysResult got = host_read(in, buffer.data(), std::min(bytes - done, kChunk), {from.value, 0});
         if (got <= 0) return done != 0 ? static_cast<SysResult>(done) : got;
-        const SysResult taken = put(out, buffer.data(), static_cast<std::uint64_t>(got), to.value);
+        const SysResult taken = put(memory, out, buffer.data(), static_cast<std::uint64_t>(got), to.value);
         if (taken < 0) return done != 0 ? static_cast<SysResult>(done) : taken;
         done += static_cast<std::uint64_t>(taken);
         if (from.given()) from.value += taken;
@@ -325,7 +339,10 @@ SysResult copy(Call& call, const FilePtr& in, const FilePtr& out, std::uint64_t 
         if (allowed < 0) return allowed;
         bytes = static_cast<std::uint64_t>(allowed);
     }
-    const auto move = [in, out, bytes, from, to] { return pump(*in, *out, bytes, from, to); };
+    call.memory().before_file_is_read(in->fd.get());
+    const auto move = [&memory = call.memory(), in, out, bytes, from, to] {
+        return pump(memory, *in, *out, bytes, from, to);
+    };
     const auto finish = [&program = call.program, &thread = call.thread, from, to](SysResult done) {
         done = to.move_on(program.memory(), from.move_on(program.memory(), done));
         return tell_broken_pipe(program, thread, done);

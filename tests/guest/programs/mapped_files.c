@@ -1,16 +1,19 @@
 // Files mapped to be shared: what is written to memory is in the file, and how far that goes.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "check.h"
 
-enum { kPage = 4096 };
+enum { kPage = 4096, kFutexWait = 0, kFutexWake = 1 };
 
 static sigjmp_buf back;
 static volatile int signaled;
@@ -25,7 +28,108 @@ static char byte_at(int file, off_t offset) {
     return byte;
 }
 
+// However often a file is mapped, its pages are the same ones, and those that read(2) and write(2) mean.
+static void is_one(void) {
+    char name[] = "mapped-XXXXXX";
+    const int file = mkstemp(name);
+    const int other = open(name, O_RDWR | O_APPEND);
+    CHECK(file >= 0 && other >= 0 && ftruncate(file, 3 * kPage) == 0);
+    volatile char* first = mmap(NULL, 3 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    volatile char* second = mmap(NULL, 2 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, other, kPage);
+    volatile char* shown = mmap(NULL, 3 * kPage, PROT_READ, MAP_SHARED, file, 0);
+    CHECK(first != MAP_FAILED && second != MAP_FAILED && shown != MAP_FAILED);
+    for (int i = 0; i < 3; ++i) {
+        first[kPage + i] = (char)('a' + i);
+        CHECK(second[i] == 'a' + i && shown[kPage + i] == 'a' + i);
+        second[i] = (char)('A' + i);
+        CHECK(first[kPage + i] == 'A' + i && byte_at(file, kPage + i) == 'A' + i);
+        CHECK(pwrite(file, "w", 1, kPage + 100 + i) == 1);
+        CHECK(first[kPage + 100 + i] == 'w' && second[100 + i] == 'w' && shown[kPage + 100 + i] == 'w');
+    }
+    CHECK(lseek(file, 2 * kPage - 2, SEEK_SET) > 0 && write(file, "1234", 4) == 4);
+    CHECK(second[kPage - 1] == '2' && second[kPage] == '3' && first[2 * kPage + 1] == '4');
+    char* own = mmap(NULL, 3 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    CHECK(own != MAP_FAILED && own[kPage] == 'A' && own[2 * kPage] == '3');
+
+    // The dirty page outlives the mapping that wrote to it, and what is cut off does not come back.
+    second[kPage + 5] = 'x';
+    CHECK(munmap((void*)second, 2 * kPage) == 0 && first[2 * kPage + 5] == 'x' && shown[2 * kPage + 5] == 'x');
+    first[2 * kPage + 6] = 'y';
+    CHECK(write(other, "end", 3) == 3 && byte_at(file, 3 * kPage + 2) == 'd' && byte_at(file, 2 * kPage + 6) == 'y');
+    CHECK(ftruncate(file, 2 * kPage + 6) == 0 && first[2 * kPage + 5] == 'x' && first[2 * kPage + 6] == 0);
+    signaled = 0;
+    CHECK(ftruncate(file, kPage) == 0);
+    if (sigsetjmp(back, 1) == 0) first[2 * kPage] = '!';
+    CHECK(signaled == SIGBUS);
+    CHECK(ftruncate(file, 3 * kPage) == 0 && first[2 * kPage + 5] == 0 && shown[kPage] == 0);
+    close(open(name, O_RDWR | O_TRUNC));
+    signaled = 0;
+    if (sigsetjmp(back, 1) == 0) first[0] = '!';
+    CHECK(signaled == SIGBUS);
+    CHECK(munmap((void*)first, 3 * kPage) == 0 && munmap((void*)shown, 3 * kPage) == 0 && munmap(own, 3 * kPage) == 0);
+    CHECK(close(file) == 0 && close(other) == 0 && unlink(name) == 0);
+}
+
+static volatile uint32_t* word[2];
+static void* wake(void* argument) {
+    // Through the other mapping, until somebody was woken.
+    *word[1] = 1;
+    while (syscall(SYS_futex, word[1], kFutexWake, 1, NULL, NULL, 0) == 0) usleep(1000);
+    return argument;
+}
+
+// A futex is where it is in the file, not where it is mapped.
+static void has_futexes(void) {
+    const int file = memfd_create("words", 0);
+    CHECK(file >= 0 && ftruncate(file, kPage) == 0);
+    for (int i = 0; i < 2; ++i) word[i] = mmap(NULL, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    CHECK(word[0] != MAP_FAILED && word[1] != MAP_FAILED && word[0] != word[1]);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, wake, NULL) == 0);
+    const long woken = syscall(SYS_futex, word[0], kFutexWait, 0, NULL, NULL, 0);
+    if (woken != 0) {  // it came too late to sleep: somebody must be woken for the other to end
+        CHECK(errno == EAGAIN);
+        syscall(SYS_futex, word[0], kFutexWait, 1, NULL, NULL, 0);
+    }
+    CHECK(*word[0] == 1 && pthread_join(thread, NULL) == 0);
+    CHECK(munmap((void*)word[0], kPage) == 0 && munmap((void*)word[1], kPage) == 0 && close(file) == 0);
+}
+
+enum { kRounds = 2000 };
+static char* racing;
+static void* store(void* argument) {
+    for (int i = 1; i <= kRounds; ++i) {
+        *(volatile int*)racing = i;
+        if (i % 50 == 0) CHECK(msync(racing, kPage, MS_ASYNC) == 0);
+    }
+    return argument;
+}
+
+// What one thread stores and what another writes to the same page both stay.
+static void loses_nothing(void) {
+    const int file = memfd_create("racing", 0);
+    CHECK(file >= 0 && ftruncate(file, kPage) == 0);
+    racing = mmap(NULL, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    CHECK(racing != MAP_FAILED);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, store, NULL) == 0);
+    int stored = 0;
+    for (int i = 1; i <= kRounds; ++i) {
+        const int before = stored;
+        CHECK(pwrite(file, &i, sizeof i, 2048) == sizeof i && *(volatile int*)(racing + 2048) == i);
+        CHECK(pread(file, &stored, sizeof stored, 0) == sizeof stored && stored >= before);
+    }
+    CHECK(pthread_join(thread, NULL) == 0 && munmap(racing, kPage) == 0);
+    int last[2] = {0, 0};
+    CHECK(pread(file, &last[0], sizeof(int), 0) == sizeof(int) && last[0] == kRounds);
+    CHECK(pread(file, &last[1], sizeof(int), 2048) == sizeof(int) && last[1] == kRounds && close(file) == 0);
+}
+
 int main(void) {
+    loses_nothing();
+    signal(SIGBUS, on_signal);
+    is_one();
+    has_futexes();
     char name[] = "mapped-XXXXXX";
     const int file = mkstemp(name);
     CHECK(file >= 0 && ftruncate(file, 10 * kPage + 100) == 0);
