@@ -8,6 +8,7 @@
 #include "divisi.h"
 #include "shm/abi/node_page.h"
 #include "shm/abi/ring_ops.h"
+#include "system.h"
 
 /* Both directions to one rank, over a link or a route. `tx.ring` is NULL where there is no channel. */
 struct dvi_link {
@@ -34,10 +35,12 @@ struct dvi_state {
     uint32_t size;
     int setup; /* DIVISI_OK, or why nothing works */
     uint64_t spin_ticks;
-    uint32_t next_any;         /* where the search of a receive from any begins: fairness */
-    uint32_t barriers;         /* passed or entered */
-    struct dvi_tree tree;      /* once it was asked for */
-    struct dvi_condition* any; /* room for linked_count conditions */
+    uint32_t next_any;               /* where the search of a receive from any begins: fairness */
+    uint32_t barriers;               /* passed or entered */
+    struct dvi_tree tree;            /* once it was asked for */
+    struct dvi_condition* any;       /* room for linked_count conditions */
+    struct dvi_futex_waitv* waiters; /* room for a word of every such condition, and one more */
+    uint32_t most_waiters;           /* that one call takes; 0: there is no such call */
     const char* setup_sentence;
     uint32_t holding; /* dvi_hold_wakes without its dvi_release_wakes */
     uint32_t held_count;

@@ -75,7 +75,8 @@ static int make_links(unsigned char* window, const struct divisi_node_page* page
     dvi.links = calloc(page->ranks, sizeof *dvi.links);
     dvi.linked = calloc(page->ranks, sizeof *dvi.linked);
     dvi.any = calloc(2 * (size_t)page->ranks, sizeof *dvi.any);
-    if (dvi.links == NULL || dvi.linked == NULL || dvi.any == NULL) return 0;
+    dvi.waiters = calloc(2 * (size_t)page->ranks + 1, sizeof *dvi.waiters);
+    if (dvi.links == NULL || dvi.linked == NULL || dvi.any == NULL || dvi.waiters == NULL) return 0;
     for (uint32_t rank = 0; rank < page->ranks; ++rank) {
         const struct divisi_peer* const peer = &dvi.peers[rank];
         if (divisi_ring_bytes_valid(peer->ring_bytes) == 0) continue;
@@ -126,6 +127,7 @@ __attribute__((constructor(101))) static void start(void) {
     dvi.rank = page->rank;
     dvi.size = page->ranks;
     dvi.spin_ticks = spin_ticks(page);
+    dvi.most_waiters = page->backend == DIVISI_ABI_BACKEND_NATIVE ? DVI_FUTEX_WAITV_MAX : DIVISI_WAITERS_MAX;
     if (page->wait_offset != 0) dvi.wait = (struct divisi_wait*)(void*)(window + page->wait_offset);
     if (!make_links(window, page)) fail_setup("not enough memory for the links");
 }

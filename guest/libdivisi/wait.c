@@ -119,7 +119,7 @@ static void wake_and_wait(const struct dvi_futex_waitv* waiters, uint32_t count,
 
 /* Sleeps on the conditions' words, and on the bell. 0: this kernel cannot. */
 static int sleep_on_words(const struct dvi_condition* conditions, uint32_t count, uint64_t ns, struct dvi_bell* bell) {
-    struct dvi_futex_waitv waiters[DVI_FUTEX_WAITV_MAX];
+    struct dvi_futex_waitv* const waiters = dvi.waiters;
     for (uint32_t i = 0; i < count; ++i) waiters[i] = waiter_on(sleep_word(&conditions[i]), 1);
     if (bell != NULL) waiters[count++] = waiter_on(&bell->rung, 0);
     const struct dvi_timespec time = to_timespec(ns == NO_LIMIT ? 0 : monotonic_ns() + ns);
@@ -133,12 +133,11 @@ static int sleep_on_words(const struct dvi_condition* conditions, uint32_t count
 }
 
 static void sleep_on_many(const struct dvi_condition* conditions, uint32_t count, uint64_t ns, struct dvi_bell* bell) {
-    static int has_waitv = 1;
     /* Beyond what one call can watch, or without it, the others are looked at every now and then. */
     const uint64_t while_unwatched = 500000;
-    if (has_waitv && count + (bell != NULL) <= DVI_FUTEX_WAITV_MAX) {
+    if (count + (bell != NULL) <= dvi.most_waiters) {
         if (sleep_on_words(conditions, count, ns, bell)) return;
-        has_waitv = 0;
+        dvi.most_waiters = 0;
     }
     dvi_wake_held();
     if (ns > while_unwatched) ns = while_unwatched;

@@ -175,8 +175,8 @@ SysResult sys_futex(Call& call) {
     }
 }
 
-// As many as futex_waitv(2) takes.
-constexpr std::uint64_t kMaxWords = 128;
+// futex_waitv(2) takes 128. A rank of a large topology waits for two words of every other.
+constexpr std::uint64_t kMaxWords = 2048;
 
 // The words that `count` waiters at `at` name.
 SysResult read_waiters(Call& call, Gva at, std::uint64_t count, std::vector<FutexTable::Word>& words) {

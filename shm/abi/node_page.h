@@ -70,10 +70,13 @@
  *
  * DIVISI_SYS_WAKE_AND_WAIT(words, count, waiters, waiter_count, deadline): wakes all that sleep on each of `count`
  * words, whose addresses are at `words` (uint64_t), and then waits as futex_waitv(waiters, waiter_count, 0, deadline,
- * CLOCK_MONOTONIC) does, with its results; without waiters it only wakes (0). Each count is at most
- * DIVISI_WAKE_AND_WAIT_MAX. One exit, where each word would cost one. EINVAL and EFAULT: nobody was woken. */
+ * CLOCK_MONOTONIC) does, with its results; without waiters it only wakes (0). `count` is at most
+ * DIVISI_WAKE_AND_WAIT_MAX. One exit, where each word would cost one. EINVAL and EFAULT: nobody was woken.
+ *
+ * Both, and futex_waitv itself, take up to DIVISI_WAITERS_MAX waiters in a node. */
 #define DIVISI_SYS_WAKE_AND_WAIT 510
 #define DIVISI_WAKE_AND_WAIT_MAX 128u
+#define DIVISI_WAITERS_MAX 2048u
 #define DIVISI_SYS_END_JOB 511
 #define DIVISI_NATIVE_VARIABLE "DIVISI_NATIVE"
 #define DIVISI_NODE_PAGE_MAGIC 0x706e495349564944ull /* "DIVISInp", little-endian */
