@@ -1,7 +1,9 @@
 #include "hv/program.hpp"
 
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -206,7 +208,11 @@ bool Program::handle_syscall(Thread& thread, Vcpu& vcpu, unsigned cpu) {
     if (result == kLeavesRegisters) return true;
     if (result != kWaits) {
         regs.rax = static_cast<std::uint64_t>(result);
-        if (call.number == 24 /* sched_yield */ && scheduler_.yield(thread, true)) return false;
+        if (call.number == SYS_sched_yield) {
+            if (scheduler_.yield(thread, true)) return false;
+            // Nobody else in this program: then let other nodes have the PU.
+            ::sched_yield();
+        }
         return !scheduler_.misplaced(thread);
     }
     // A signal that was posted before the wait was known has interrupted nothing: look again.

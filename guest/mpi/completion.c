@@ -78,7 +78,7 @@ int PMPI_Test(MPI_Request* request, int* flag, MPI_Status* status) {
         dvm_status_empty(status);
         return MPI_SUCCESS;
     }
-    if (!dvm_done(object)) dvm_progress();
+    if (!dvm_done(object)) dvm_poll();
     *flag = dvm_done(object);
     return *flag ? retire_one(request, status, DVM_CALL) : MPI_SUCCESS;
 }
@@ -130,7 +130,7 @@ static struct survey await(int count, const MPI_Request* requests, bool all, boo
     struct survey found = survey(count, requests);
     bool moved = true;
     while ((all ? found.done != found.active : found.done == 0 && found.active != 0) && (wait || moved)) {
-        moved = dvm_progress();
+        moved = wait ? dvm_progress() : dvm_poll();
         found = survey(count, requests);
         const bool enough = all ? found.done == found.active : found.done != 0;
         if (wait && !moved && !enough) idle_for(found.first_open, count, requests, true);

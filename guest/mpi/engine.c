@@ -80,6 +80,22 @@ bool dvm_progress(void) {
     return moved;
 }
 
+/* A look costs a fraction of a microsecond, to let others by a system call and, if they have something to do, their
+ * time slice. */
+#define POLLS_BEFORE_OTHERS 32
+
+bool dvm_poll(void) {
+    static uint32_t in_vain;
+    if (dvm_progress()) {
+        in_vain = 0;
+        return true;
+    }
+    if (++in_vain < POLLS_BEFORE_OTHERS || dvm.locks || dvi.page == NULL || dvi.page->pu_ranks < 2) return false;
+    in_vain = 0;
+    sched_yield();
+    return dvm_progress();
+}
+
 /* ---- waiting ---- */
 
 static void add_condition(uint32_t* count, struct dvi_link* link, enum dvi_wanted wanted, uint32_t slots,

@@ -211,6 +211,8 @@ int dvm_engine_start(void);
 void dvm_engine_stop(void);
 /* Moves what can be moved; whether anything was. */
 bool dvm_progress(void);
+/* The same, for a call that does not wait: a program that asks again and again lets those run who share its PU. */
+bool dvm_poll(void);
 /* Waits until there may be something to move. `waited`: what for. */
 void dvm_idle(const struct dvm_waited* waited);
 static inline void dvm_idle_for(const struct dvm_request* request) {

@@ -64,7 +64,7 @@ static struct dvm_unexpected* find(const struct probe* probe, bool wait, int* er
     const struct dvm_waited waited = {.comm = probe->comm, .probes = true, .rank = probe->rank, .tag = probe->tag};
     watch(probe);
     do {
-        const bool moved = dvm_progress();
+        const bool moved = wait ? dvm_progress() : dvm_poll();
         found = dvm_find_unexpected(probe->peer, probe->envelope, probe->mask);
         if (found == NULL && hopeless(probe)) *error = dvm_lost_error(&engine.peers[probe->peer]);
         if (found == NULL && *error == MPI_SUCCESS && wait && !moved) dvm_idle(&waited);

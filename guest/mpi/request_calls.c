@@ -51,7 +51,7 @@ static bool ready(MPI_Request handle) {
 
 int PMPI_Request_get_status(MPI_Request request, int* flag, MPI_Status* status) {
     if (request != MPI_REQUEST_NULL && dvm_request_of(request) == NULL) return no_request(DVM_CALL);
-    if (!ready(request)) dvm_progress();
+    if (!ready(request)) dvm_poll();
     *flag = ready(request);
     if (*flag) look_at(request, status);
     return MPI_SUCCESS;
@@ -60,7 +60,7 @@ DVM_ALIAS(Request_get_status);
 
 int PMPI_Request_get_status_all(int count, const MPI_Request array_of_requests[], int* flag,
                                 MPI_Status array_of_statuses[]) {
-    dvm_progress();
+    dvm_poll();
     *flag = 1;
     for (int i = 0; i < count; ++i)
         if (!ready(array_of_requests[i])) *flag = 0;
@@ -83,7 +83,7 @@ static int count_active(int count, const MPI_Request* requests) {
 
 int PMPI_Request_get_status_any(int count, const MPI_Request array_of_requests[], int* indx, int* flag,
                                 MPI_Status* status) {
-    dvm_progress();
+    dvm_poll();
     *indx = MPI_UNDEFINED;
     for (int i = count; i-- > 0;)
         if (active_and_done(array_of_requests[i])) *indx = i;
@@ -98,7 +98,7 @@ DVM_ALIAS(Request_get_status_any);
 
 int PMPI_Request_get_status_some(int incount, const MPI_Request array_of_requests[], int* outcount,
                                  int array_of_indices[], MPI_Status array_of_statuses[]) {
-    dvm_progress();
+    dvm_poll();
     *outcount = count_active(incount, array_of_requests) == 0 ? MPI_UNDEFINED : 0;
     for (int i = 0; i < incount; ++i) {
         if (!active_and_done(array_of_requests[i])) continue;
