@@ -56,7 +56,8 @@ Result<void> become(const NativeRun& run, const PreparedJob& job, const Fd& repo
                                                           {"nodes", wanted.nodes},
                                                           {"ranks", wanted.ranks},
                                                           {"threads", wanted.threads},
-                                                          {"label", wanted.label}});
+                                                          {"label", wanted.label},
+                                                          {"deadlock", wanted.deadlock}});
     DIVISI_TRY_ASSIGN(const Fd request, create_memfd("divisi-native", text.size()));
     DIVISI_TRY(write_all(request.get(), text, "the request"));
     DIVISI_TRY_ASSIGN(const std::string folder, own_bin_dir());

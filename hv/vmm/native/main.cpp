@@ -3,7 +3,8 @@
 //   divisi-native REQUEST REPORT -- PROGRAM [ARGUMENT…]
 //
 // REQUEST is the number of a descriptor that holds {"config": <config.json of docs/vmm-protocol.md>, "path": the
-// program's file, "nodes", "ranks", "threads", "label"}; REPORT is one to which the job's report is written, or -1.
+// program's file, "nodes", "ranks", "threads", "label", "deadlock"}; REPORT is one to which the job's report is
+// written, or -1.
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ Result<NativeRequest> read_request(int fd, std::span<char* const> argv) {
     DIVISI_TRY_ASSIGN(request.config, parse_config(json::serialize(*config)));
     DIVISI_TRY_ASSIGN(request.path, string_field(root, "path"));
     DIVISI_TRY_ASSIGN(request.label, bool_field_or(root, "label", false));
+    DIVISI_TRY_ASSIGN(request.on_deadlock, string_field(root, "deadlock"));
     for (const auto& [name, value] : {std::pair{"nodes", &request.nodes}, std::pair{"ranks", &request.ranks},
                                       std::pair{"threads", &request.threads}}) {
         DIVISI_TRY_ASSIGN(const std::uint64_t count, uint_field_or(root, name, 0));

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "base/crash_text.hpp"
 #include "hv/elf/image.hpp"
 #include "hv/vmm/fabric_spec.hpp"
 #include "shm/native.hpp"
@@ -21,6 +22,8 @@ namespace divisi::hv::vmm {
 namespace {
 
 constexpr std::chrono::seconds kImpatience{2};
+constexpr std::chrono::milliseconds kBetweenLooks{500};
+constexpr int kDeadlockExit = 123;
 
 // A program that is no image for a node may still be run here.
 bool is_message_passing(const std::string& path) {
@@ -156,13 +159,47 @@ Result<void> NativeJob::take_end(std::size_t index) {
     return {};
 }
 
+json::array NativeJob::describe_waits() const {
+    json::array waits;
+    for (std::size_t index = 0; index < ranks_.size(); ++index) {
+        const Rank& rank = ranks_[index];
+        json::object item{{"rank", index}, {"node", job_.rank_nodes[index].value}};
+        if (rank.status)
+            item["text"] = fmt::format("has ended with code {}", code_of(*rank.status));
+        else
+            item["text"] = to_string(fabric_->wait_of(static_cast<std::uint32_t>(index)));
+        waits.push_back(std::move(item));
+    }
+    return waits;
+}
+
+// Called whenever something has happened, and when nothing has for a while.
+void NativeJob::watch_for_deadlock() {
+    const auto now = std::chrono::steady_clock::now();
+    if (request_.on_deadlock == "ignore" || deadlock_ || (looked_ && now - *looked_ < kBetweenLooks)) return;
+    looked_ = now;
+    std::vector<pid_t> running;
+    for (const Rank& rank : ranks_)
+        if (!rank.status) running.push_back(rank.process->pid());
+    if (running.empty() || !stillness_.look(running)) return;
+    const bool ends = request_.on_deadlock == "end";
+    deadlock_ = json::object{{"ended", ends}, {"ranks", describe_waits()}};
+    std::string text;
+    for (const std::string& line : deadlock_lines(*deadlock_)) text += fmt::format("divisi: {}\n", line);
+    (void)write_all(STDERR_FILENO, text, "a deadlock");
+    for (const Rank& rank : ranks_)
+        if (ends && !rank.status) rank.process->signal(SIGKILL);
+}
+
 Result<int> NativeJob::run(int signals) {
+    const bool watches = request_.on_deadlock != "ignore";
     for (std::size_t running = ranks_.size(); running != 0;) {
         std::vector<pollfd> wanted{{signals, POLLIN, 0}};
         for (const Rank& rank : ranks_)
             for (const int fd : {rank.status ? -1 : rank.process->pidfd(), rank.out.get(), rank.error.get()})
                 wanted.push_back({fd, POLLIN, 0});
-        if (::poll(wanted.data(), wanted.size(), -1) < 0 && errno != EINTR)
+        const int patience = watches && !deadlock_ ? static_cast<int>(kBetweenLooks.count()) : -1;
+        if (::poll(wanted.data(), wanted.size(), patience) < 0 && errno != EINTR)
             return system_error(errno, "cannot wait for ranks");
         if (wanted[0].revents != 0) pass_on(signals);
         for (std::size_t index = 0; index < ranks_.size(); ++index) {
@@ -174,8 +211,10 @@ Result<int> NativeJob::run(int signals) {
             DIVISI_TRY(take_end(index));
             --running;
         }
+        watch_for_deadlock();
     }
     elapsed_ = std::chrono::steady_clock::now() - started_;
+    if (deadlock_ && request_.on_deadlock == "end") return kDeadlockExit;
     int worst = 0;
     for (const Rank& rank : ranks_) worst = std::max(worst, code_of(*rank.status));
     return worst;
@@ -188,8 +227,10 @@ json::object NativeJob::report() const {
         ranks.push_back(json::object{
             {"rank", index}, {"exit", code_of(status)}, {"signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0}});
     }
-    return {{"ranks", std::move(ranks)},     {"elapsed_ns", elapsed_.count()}, {"backend", "native"},
-            {"backend_reason", "asked for"}, {"unserved", json::array()},      {"faults", json::array()}};
+    json::object report{{"ranks", std::move(ranks)},     {"elapsed_ns", elapsed_.count()}, {"backend", "native"},
+                        {"backend_reason", "asked for"}, {"unserved", json::array()},      {"faults", json::array()}};
+    if (deadlock_) report["deadlock"] = *deadlock_;
+    return report;
 }
 
 }  // namespace divisi::hv::vmm

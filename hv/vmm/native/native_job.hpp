@@ -15,6 +15,7 @@
 #include "base/process.hpp"
 #include "base/result.hpp"
 #include "hv/vmm/config.hpp"
+#include "hv/vmm/native/stillness.hpp"
 #include "hv/vmm/output.hpp"
 #include "shm/fabric.hpp"
 
@@ -26,6 +27,7 @@ struct NativeRequest {
     std::string path;                                 // the program's file
     std::uint32_t nodes = 0, ranks = 0, threads = 0;  // 0: what the mode implies
     bool label = false;
+    std::string on_deadlock = "end";  // end | report | ignore
 };
 
 class NativeJob {
@@ -33,8 +35,9 @@ public:
     // Errors: kUsage for counts that the plan does not have; those of Fabric::create and Process::spawn.
     static Result<std::unique_ptr<NativeJob>> start(NativeRequest request);
 
-    // Carries output, passes on the signals that `signals`, a signalfd, yields, and tells the peers of a rank that has
-    // ended. The worst exit code; 128 + signal for a death.
+    // Carries output, passes on the signals that `signals`, a signalfd, yields, tells the peers of a rank that has
+    // ended, and finds deadlocks. The worst exit code; 128 + signal for a death; kDeadlockExit where it ended a
+    // deadlock.
     Result<int> run(int signals);
     // As a job's report (docs/vmm-protocol.md).
     [[nodiscard]] json::object report() const;
@@ -54,6 +57,8 @@ private:
                             std::vector<Fd>& ends);
     [[nodiscard]] std::vector<std::string> environment() const;
     void pass_on(int signals);
+    void watch_for_deadlock();
+    [[nodiscard]] json::array describe_waits() const;
     Result<void> take_end(std::size_t index);
     static void drain(Fd& pipe, LineSink& lines);
 
@@ -62,6 +67,9 @@ private:
     shm::JobSpec job_;
     std::vector<Rank> ranks_;
     std::optional<std::chrono::steady_clock::time_point> interrupted_;
+    NativeStillness stillness_;
+    std::optional<std::chrono::steady_clock::time_point> looked_;  // for a deadlock, last
+    std::optional<json::object> deadlock_;
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
     std::chrono::nanoseconds elapsed_{0};
 };

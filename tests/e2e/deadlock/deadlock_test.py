@@ -76,10 +76,31 @@ class Deadlock(DebugTest):
             self.deadlocks("waiting", "sends", *[f"waits in divisi_send for rank {(i + 1) % 3} to receive"
                                                  for i in range(3)])
 
+    def test_more_ranks_than_linux_waits_for_at_once(self):
+        # What waits is the same on all backends.
+        next(self.on_each_backend(nodes=130))
+        done = self.run_it("waiting", "any", DEADLOCK)
+        self.assertIn("divisi:   rank 63 (node 63) waits in divisi_probe for any rank\n", done.stderr)
+        self.assertIn("and 66 more ranks", done.stderr)
+        self.ok("release", "pair")
+
     def test_ranks_in_shared_memory(self):
         for _ in self.on_each_backend(mode="shared-memory", nodes=4):
             self.deadlocks("waiting_mpi", "ring", *[
                 f"waits in MPI_Recv for rank {(i + 1) % 4}, tag 7, MPI_COMM_WORLD" for i in range(4)])
+
+    def test_natively(self):
+        def natively(what, exit):
+            program = os.path.join(self.programs, "waiting_mpi")
+            return self.divisi("run", "--native", "-n", "4", "--", program, what, exit=exit)
+
+        ring = "".join(rf"divisi:   rank {i} \(node {i}\) waits in MPI_Recv for rank {(i + 1) % 4}, tag [78], MPI_COMM_WORLD\n"
+                       for i in range(4))
+        for what in ("ring", "multiple"):
+            self.assertRegex(natively(what, DEADLOCK).stderr, ring)
+        for what in ("sleep", "rounds", "multiple-late"):
+            with self.subTest(what=what):
+                self.assertEqual(natively(what, 0).stdout, "done\n")
 
     def test_what_only_looks_so(self):
         for _ in self.on_each_backend(nodes=4):
