@@ -92,7 +92,11 @@ size_t divisi_try_send_max(void) {
 /* Looks for a slot; where the peer can be writing one just now, a little longer. */
 static int look_for_slot(struct dvi_link* link) {
     int seen = dvi_peek(link);
-    for (uint32_t look = 0; seen == DIVISI_RING_WAIT && link->other_pu && look < 500u; ++look) seen = dvi_peek(link);
+    for (uint32_t look = 0; seen == DIVISI_RING_WAIT && link->other_pu && look < 500u; ++look) {
+        /* Looks without a pause between them take the line away from who is about to write it. */
+        __builtin_ia32_pause();
+        seen = dvi_peek(link);
+    }
     return seen;
 }
 

@@ -244,7 +244,11 @@ static bool receive_at_once(struct dvm_peer* peer, uint64_t envelope, uint64_t m
                             uint64_t room, uint64_t* received) {
     struct dvi_link* const link = peer->link;
     int seen = dvi_peek(link);
-    for (int look = 0; seen == DIVISI_RING_WAIT && link->other_pu && look < LOOKS; ++look) seen = dvi_peek(link);
+    for (int look = 0; seen == DIVISI_RING_WAIT && link->other_pu && look < LOOKS; ++look) {
+        /* Looks without a pause between them take the line away from who is about to write it. */
+        __builtin_ia32_pause();
+        seen = dvi_peek(link);
+    }
     if (seen != DIVISI_RING_OK || link->rx.kind != DIVISI_SLOT_SMALL ||
         (link->rx.tag & (mask | DVM_KIND_MASK)) != envelope || link->rx.length > room || link->rx.length < least)
         return false;
