@@ -20,5 +20,6 @@ int dvm_refuse_message(const struct dvm_message_arguments* message, bool receive
     if (type == NULL) return dvm_error(comm, MPI_ERR_TYPE, call, "the datatype is none (null or freed)");
     if (!type->committed)
         return dvm_error(comm, MPI_ERR_TYPE, call, "the datatype was not committed (MPI_Type_commit)");
-    return dvm_error(comm, MPI_ERR_BUFFER, call, "the buffer is NULL and the count %lld", (long long)message->count);
+    return dvm_error(comm, MPI_ERR_BUFFER, call, "the buffer is %s and the count %lld",
+                     message->buffer == NULL ? "NULL" : "MPI_IN_PLACE", (long long)message->count);
 }

@@ -28,9 +28,11 @@ static inline int dvm_check_message(const struct dvm_message_arguments* message,
             0))
         return dvm_refuse_message(message, receives, call);
     const struct dvm_type* const type = dvm_type_of(message->datatype);
-    if (__builtin_expect(type == NULL || !type->committed ||
-                             (message->buffer == NULL && message->count != 0 && type->size != 0 && type->contiguous),
-                         0))
+    /* Neither NULL nor MPI_IN_PLACE. */
+    const bool buffer = (uintptr_t)message->buffer > (uintptr_t)MPI_IN_PLACE;
+    if (__builtin_expect(
+            type == NULL || !type->committed || (!buffer && message->count != 0 && type->size != 0 && type->contiguous),
+            0))
         return dvm_refuse_message(message, receives, call);
     return MPI_SUCCESS;
 }

@@ -177,6 +177,8 @@ int dvm_blocks_check(const struct dvm_blocks* blocks, int count, const char* wha
         if (block.count < 0)
             return dvm_fail(MPI_ERR_COUNT, "the %s count for rank %d is %lld: it must not be negative", what, i,
                             (long long)block.count);
+        if (blocks->buffer == MPI_IN_PLACE)
+            return dvm_fail(MPI_ERR_BUFFER, "the %s buffer is MPI_IN_PLACE, which cannot be meant here", what);
         if (blocks->buffer == NULL && block.count > 0 && block.type->contiguous && block.type->size > 0)
             return dvm_fail(MPI_ERR_BUFFER, "the %s buffer is NULL and the count %lld", what, (long long)block.count);
     }

@@ -354,6 +354,7 @@ static void wrong_handles(void) {
 static void disagreements(void) {
     int values[64] = {0};
     CHECK(error_says(MPI_Bcast(values, 1, MPI_INT, size, MPI_COMM_WORLD), MPI_ERR_ROOT, "MPI_Bcast: argument root is"));
+    CHECK(error_says(MPI_Bcast(MPI_IN_PLACE, 1, MPI_INT, 0, MPI_COMM_WORLD), MPI_ERR_BUFFER, "is MPI_IN_PLACE"));
     CHECK(error_says(MPI_Reduce(values, values + 32, -3, MPI_INT, MPI_SUM, 0, MPI_COMM_WORLD), MPI_ERR_COUNT,
                      "MPI_Reduce: the"));
     const int result = MPI_Bcast(values, rank == 0 ? 2 : 4, MPI_INT, 0, MPI_COMM_WORLD);
@@ -374,6 +375,7 @@ static void errors(void) {
     CHECK(error_says(MPI_Send(in, 1, MPI_BYTE, 0, -5, MPI_COMM_WORLD), MPI_ERR_TAG, "tag -5"));
     CHECK(error_says(MPI_Send(in, 1, MPI_DATATYPE_NULL, 0, 0, MPI_COMM_WORLD), MPI_ERR_TYPE, "datatype"));
     CHECK(error_says(MPI_Send(NULL, 1, MPI_BYTE, 0, 0, MPI_COMM_WORLD), MPI_ERR_BUFFER, "NULL"));
+    CHECK(error_says(MPI_Send(MPI_IN_PLACE, 1, MPI_BYTE, 0, 0, MPI_COMM_WORLD), MPI_ERR_BUFFER, "MPI_IN_PLACE"));
     CHECK(error_says(MPI_Recv(in, 1, MPI_BYTE, 0, 0, MPI_COMM_NULL, MPI_STATUS_IGNORE), MPI_ERR_COMM, "MPI_Recv"));
     MPI_Comm copy;
     MPI_Comm_dup(MPI_COMM_WORLD, &copy);
