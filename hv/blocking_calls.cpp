@@ -19,7 +19,7 @@ BlockingCalls::~BlockingCalls() {
 
 void BlockingCalls::submit(const Thread& caller, std::function<std::int64_t()> call,
                            std::function<void(std::int64_t)> done) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     auto item = std::make_shared<Call>();
     item->caller = &caller;
     item->call = std::move(call);
@@ -27,8 +27,25 @@ void BlockingCalls::submit(const Thread& caller, std::function<std::int64_t()> c
     calls_.insert_or_assign(&caller, item);
     queue_.push_back(item);
     // A call may wait for ever, so none may wait for another's thread.
-    if (idle_ < queue_.size()) threads_.emplace_back([this] { work(); });
+    if (idle_ < queue_.size() && !start_worker()) {
+        queue_.pop_back();
+        calls_.erase(&caller);
+        lock.unlock();
+        item->call = nullptr;
+        item->done(-ENOMEM);
+        return;
+    }
     arrived_.notify_one();
+}
+
+bool BlockingCalls::start_worker() {
+    // The host's limit of threads may be reached, by as many guests as there are: the one that asks is told.
+    try {
+        threads_.emplace_back([this] { work(); });
+        return true;
+    } catch (const std::system_error&) {
+        return false;
+    }
 }
 
 void BlockingCalls::run(const std::shared_ptr<Call>& item, std::unique_lock<std::mutex>& lock) {

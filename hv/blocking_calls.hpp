@@ -28,6 +28,7 @@ public:
     // Runs `call` on another host thread, destroys it, then runs `done` with its result. `call` must return soon with
     // -EINTR when its thread is kicked (hv/kick_signal.hpp). At most one call a guest thread.
     void submit(const Thread& caller, std::function<std::int64_t()> call, std::function<void(std::int64_t)> done);
+    // Where the host has no thread for it, the result is -ENOMEM.
     // Makes the guest thread's call return -EINTR early, if it has one and it is not already over.
     void cancel(const Thread& caller);
     // Cancels all calls of a program, and waits until none of them runs: afterwards nothing of them is used.
@@ -42,6 +43,7 @@ private:
         bool running = false;
         pthread_t host_thread{};
     };
+    bool start_worker();
     void work();
     void run(const std::shared_ptr<Call>& item, std::unique_lock<std::mutex>& lock);
 

@@ -47,12 +47,22 @@ int FileTable::limit() const {
     return limit_.load(std::memory_order_relaxed);
 }
 
+// With the lock held: a file is counted once.
+bool FileTable::count(OpenFile& file) {
+    if (file.counted != nullptr) return true;
+    if (open_->load() >= kMostFiles) return false;
+    open_->fetch_add(1);
+    file.counted = std::shared_ptr<void>(nullptr, [open = open_](void*) { open->fetch_sub(1); });
+    return true;
+}
+
 int FileTable::add(std::shared_ptr<OpenFile> file, bool close_on_exec, int from) {
     const std::lock_guard lock(mutex_);
     for (int number = from; number < limit(); ++number) {
         const auto index = static_cast<std::size_t>(number);
         if (index >= slots_.size()) slots_.resize(index + 1);
         if (slots_[index].file) continue;
+        if (!count(*file)) return -ENFILE;
         slots_[index] = {std::move(file), close_on_exec};
         return number;
     }

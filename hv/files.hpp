@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/fd.hpp"
+#include "hv/host_memory.hpp"
 #include "hv/virtual_files.hpp"
 
 namespace divisi::hv {
@@ -61,6 +62,8 @@ struct OpenFile {
     std::shared_ptr<SignalFile> signals;  // what `fd` only tells about: signals to be read
     std::optional<struct stat> status;    // what fstat says, where not what the host says of `fd`
     std::string path;                     // absolute where it has one
+    std::shared_ptr<HostShare> share;     // of what the host keeps for it: pipes, sockets, memory files
+    std::shared_ptr<void> counted;        // in the table that it was first put into
     int flags = 0;                        // as opened: O_APPEND, O_NONBLOCK, …
     bool may_block = false;               // a pipe, socket or terminal: calls go to another host thread
     bool changeable = false;              // its place lets the program change its attributes
@@ -77,7 +80,9 @@ public:
     // Numbers from `limit` on are given to no file more (RLIMIT_NOFILE); those that have one keep it.
     void limit(std::uint64_t limit);
     [[nodiscard]] int limit() const;
-    // The lowest free number from `from`; -EMFILE.
+    // So many open files there are at most, those without a number that something else still uses among them.
+    static constexpr int kMostFiles = 4 * kLimit;
+    // The lowest free number from `from`; -EMFILE, -ENFILE.
     int add(std::shared_ptr<OpenFile> file, bool close_on_exec, int from = 0);
     // Puts the file at a number, closing what was there; -EBADF beyond the limit.
     int put(int number, std::shared_ptr<OpenFile> file, bool close_on_exec);
@@ -91,6 +96,8 @@ public:
     [[nodiscard]] std::vector<int> numbers() const;
 
 private:
+    bool count(OpenFile& file);
+
     struct Slot {
         std::shared_ptr<OpenFile> file;
         bool close_on_exec = false;
@@ -98,6 +105,7 @@ private:
     mutable std::mutex mutex_;
     std::vector<Slot> slots_;
     std::atomic<int> limit_{kLimit};
+    std::shared_ptr<std::atomic<int>> open_ = std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace divisi::hv

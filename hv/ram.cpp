@@ -28,6 +28,7 @@ Ram::Ram(Fd fd, Mapping mapping)
     : fd_(std::move(fd)),
       mapping_(std::move(mapping)),
       frame_count_(static_cast<std::uint32_t>(mapping_.size() / kPageBytes)),
+      beside_(std::make_shared<HostMemory>(mapping_.size() / 2)),
       used_((frame_count_ + kBits - 1) / kBits, 0),
       free_count_(frame_count_) {
     // The bits past the end are never free.

@@ -14,6 +14,7 @@
 #include "base/fd.hpp"
 #include "base/mapping.hpp"
 #include "base/result.hpp"
+#include "hv/host_memory.hpp"
 #include "hv/layout.hpp"
 
 namespace divisi::hv {
@@ -48,6 +49,8 @@ public:
     [[nodiscard]] std::uint32_t frame_count() const { return frame_count_; }
     [[nodiscard]] std::uint32_t free_frames() const;
     [[nodiscard]] int fd() const { return fd_.get(); }
+    // What its programs may make the host keep beside it: half as much again.
+    [[nodiscard]] const std::shared_ptr<HostMemory>& beside() const { return beside_; }
 
 private:
     Ram(Fd fd, Mapping mapping);
@@ -55,6 +58,7 @@ private:
     Fd fd_;
     Mapping mapping_;
     std::uint32_t frame_count_;
+    std::shared_ptr<HostMemory> beside_;
     mutable std::mutex mutex_;
     std::vector<std::uint64_t> used_;  // a bit a frame
     std::uint32_t free_count_;

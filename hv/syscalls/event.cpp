@@ -25,10 +25,14 @@ FilePtr stream_file(int fd, int flags, const char* path) {
 
 SysResult make_pipe(Call& call, int flags) {
     if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) != 0) return -EINVAL;
+    constexpr std::uint64_t kUsual = 64U << 10U;
+    const auto share = std::make_shared<HostShare>(call.program.spec().ram->beside());
+    if (!share->resize(kUsual)) return -ENFILE;
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), flags | O_CLOEXEC) != 0) return -errno;
     FilePtr in = stream_file(ends[0], flags | O_RDONLY, "pipe");
     FilePtr out = stream_file(ends[1], flags | O_WRONLY, "pipe");
+    in->share = out->share = share;
     FileTable& files = call.program.files();
     const bool close_on_exec = (flags & O_CLOEXEC) != 0;
     const int read_end = files.add(std::move(in), close_on_exec);
@@ -102,6 +106,7 @@ SysResult sys_memfd_create(Call& call) {
     file->fd = Fd(::memfd_create(name->c_str(), flags | MFD_CLOEXEC));
     if (!file->fd.valid()) return -errno;
     file->flags = O_RDWR;
+    file->share = std::make_shared<HostShare>(call.program.spec().ram->beside());
     file->path = "/memfd:" + *name + " (deleted)";
     file->changeable = true;
     return call.program.files().add(std::move(file), (flags & MFD_CLOEXEC) != 0);
@@ -135,7 +140,8 @@ constexpr SyscallEntry kEntries[] = {
     {SYS_timerfd_create, "timerfd_create", sys_timerfd_create, Served::kForwarded, "no alarm clocks"},
     {SYS_timerfd_settime, "timerfd_settime", sys_timerfd_settime, Served::kForwarded, ""},
     {SYS_timerfd_gettime, "timerfd_gettime", sys_timerfd_gettime, Served::kForwarded, ""},
-    {SYS_memfd_create, "memfd_create", sys_memfd_create, Served::kForwarded, "no huge pages"},
+    {SYS_memfd_create, "memfd_create", sys_memfd_create, Served::kForwarded,
+     "no huge pages; with pipes and sockets, up to half as much as the node has memory"},
     {SYS_close_range, "close_range", sys_close_range, Served::kFully, ""},
 };
 

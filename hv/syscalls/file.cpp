@@ -8,6 +8,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "hv/syscalls/transfer.hpp"
@@ -94,6 +95,8 @@ SysResult sys_fcntl(Call& call) {
             constexpr int kLargestPipe = 1 << 20;
             if (!file->fd.valid()) return -EBADF;
             if (call.int_arg(2) > kLargestPipe) return -EPERM;
+            if (file->share && !file->share->grow_to(static_cast<std::uint64_t>(std::max(call.int_arg(2), 0))))
+                return -EPERM;
             return host_result(::fcntl(file->fd.get(), F_SETPIPE_SZ, call.int_arg(2)));
         }
         case F_ADD_SEALS: {
@@ -152,7 +155,9 @@ SysResult sys_ftruncate(Call& call) {
     if (!file->fd.valid()) return -EINVAL;
     const auto length = static_cast<off_t>(call.arg(1));
     if (const SysResult error = within_file_limit(call, file->fd, length); error != 0) return error;
+    if (!takes_memory(*file, length)) return -ENOMEM;
     const SysResult result = host_result(::ftruncate(file->fd.get(), length));
+    if (result == 0 && file->share) static_cast<void>(file->share->resize(static_cast<std::uint64_t>(length)));
     call.memory().file_was_resized(file->fd.get());
     return result;
 }
@@ -165,6 +170,8 @@ SysResult sys_fallocate(Call& call) {
     off_t end = 0;
     const bool grows = (call.int_arg(1) & FALLOC_FL_KEEP_SIZE) == 0 && !__builtin_add_overflow(offset, length, &end);
     if (const SysResult error = grows ? within_file_limit(call, file->fd, end) : 0; error != 0) return error;
+    // Also what is allocated behind the end.
+    if (off_t last = 0; !__builtin_add_overflow(offset, length, &last) && !takes_memory(*file, last)) return -ENOMEM;
     call.memory().before_file_is_read(file->fd.get());
     const SysResult result = host_result(::fallocate(file->fd.get(), call.int_arg(1), offset, length));
     // Some modes move what follows.

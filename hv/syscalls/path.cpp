@@ -67,6 +67,7 @@ SysResult open_descriptor(Call& call, int number, int flags) {
     file->fd = Fd(fd);
     file->may_block = open->may_block;
     file->changeable = open->changeable;
+    file->share = open->share;
     keep_region(call.program.view(), *file, open->region);
     return add_file(call, std::move(file), flags);
 }

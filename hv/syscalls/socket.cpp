@@ -42,9 +42,13 @@ FilePtr socket_file(int fd, int type) {
 SysResult sys_socketpair(Call& call) {
     const int type = call.int_arg(1);
     if (call.int_arg(0) != AF_UNIX) return call.int_arg(0) < 0 || call.int_arg(0) >= AF_MAX ? -EINVAL : -EAFNOSUPPORT;
+    constexpr std::uint64_t kBuffers = 416U << 10U;  // of both, as they usually are
+    const auto share = std::make_shared<HostShare>(call.program.spec().ram->beside());
+    if (!share->resize(kBuffers)) return -ENOMEM;
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, call.int_arg(2), ends.data()) != 0) return -errno;
     const std::array<FilePtr, 2> pair{socket_file(ends[0], type), socket_file(ends[1], type)};
+    pair[0]->share = pair[1]->share = share;
     FileTable& files = call.program.files();
     const bool close_on_exec = (type & SOCK_CLOEXEC) != 0;
     const int first = files.add(pair[0], close_on_exec);

@@ -39,13 +39,22 @@ SysResult clip_to_file_limit(Program& program, Thread& thread, const OpenFile& f
                              std::uint64_t bytes) {
     const std::uint64_t limit = program.limits().soft(RLIMIT_FSIZE);
     struct stat status {};
-    if (limit == Limits::kUnlimited || bytes == 0 || ::fstat(file.fd.get(), &status) != 0 || !S_ISREG(status.st_mode))
+    const bool bounded = limit != Limits::kUnlimited || file.share != nullptr;
+    if (!bounded || bytes == 0 || ::fstat(file.fd.get(), &status) != 0 || !S_ISREG(status.st_mode))
         return static_cast<SysResult>(bytes);
     if ((file.flags & O_APPEND) != 0) offset = status.st_size;
     if (offset < 0) offset = ::lseek(file.fd.get(), 0, SEEK_CUR);
     if (offset < 0) return static_cast<SysResult>(bytes);
     const auto at = static_cast<std::uint64_t>(offset);
-    return at >= limit ? file_too_big(program, thread) : static_cast<SysResult>(std::min(bytes, limit - at));
+    if (at >= limit) return file_too_big(program, thread);
+    bytes = std::min(bytes, limit - at);
+    off_t end = 0;
+    const bool fits = !__builtin_add_overflow(offset, bytes, &end) && takes_memory(file, end);
+    return fits ? static_cast<SysResult>(bytes) : -ENOMEM;
+}
+
+bool takes_memory(const OpenFile& file, off_t size) {
+    return !file.share || size <= 0 || file.share->grow_to(static_cast<std::uint64_t>(size));
 }
 
 SysResult within_file_limit(Call& call, const Fd& file, off_t size) {

@@ -108,6 +108,8 @@ inline bool waits(const OpenFile& file) {
 // -EFBIG, and the signal that goes with it, where it is none. 0 for a size it may be given by `within_file_limit`.
 SysResult clip_to_file_limit(Program& program, Thread& thread, const OpenFile& file, off_t offset, std::uint64_t bytes);
 SysResult within_file_limit(Call& call, const Fd& file, off_t size);
+// Whether there is memory for a file of this size; only memory files need any.
+bool takes_memory(const OpenFile& file, off_t size);
 
 // After a write or send: a broken pipe is a signal too.
 SysResult tell_broken_pipe(Program& program, Thread& thread, SysResult result);

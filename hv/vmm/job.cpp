@@ -175,6 +175,10 @@ ProgramSpec Job::program_spec(std::size_t index) {
     spec.view = view_;
     spec.ram = &topology_.ram(rank.nodes.front());
     spec.tables = &topology_.tables(index);
+    // As Linux, which lets threads take a part of a machine's memory: each takes some of the VMM's.
+    constexpr std::uint64_t kBytesAThread = 64U << 10U;
+    const std::uint64_t threads = std::clamp<std::uint64_t>(spec.ram->size_bytes() / kBytesAThread, 1024, 32768);
+    spec.limits[RLIMIT_NPROC] = {threads, threads};
     spec.nodes = rank.nodes;
     for (const std::uint32_t node : rank.nodes) {
         const NodeConfig& config = topology_.node(node).config();

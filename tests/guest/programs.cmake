@@ -32,6 +32,7 @@ divisi_guest_test(shared_map SOURCE shared_map.c)
 divisi_guest_test(mapped_files SOURCE mapped_files.c)
 divisi_guest_test(limits SOURCE limits.c)
 divisi_guest_test(limit_of_time SOURCE limits.c FLAVOURS glibc ARGS time RANKS 1 EXIT 137)
+divisi_guest_test(bounds SOURCE bounds.c FLAVOURS glibc NATIVE_DIFFERS)
 divisi_guest_test(bad_pointers SOURCE bad_pointers.c)
 
 # The processor's state

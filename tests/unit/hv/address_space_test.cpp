@@ -184,6 +184,33 @@ TEST_F(AddressSpaceTest, FilesAreShownPrivatelyAndEndInABusError) {
     EXPECT_EQ(byte, 'c');
 }
 
+TEST_F(AddressSpaceTest, HasSoManyAreasAndNotMore) {
+    constexpr Gva kFirst = 1ULL << 32U;
+    constexpr int kMost = 70000;
+    const auto map_one = [this](int index) {
+        return space_->map(kFirst + static_cast<Gva>(index) * 2 * kPageBytes, kPageBytes, PROT_NONE,
+                           kPrivate | MAP_FIXED, std::nullopt);
+    };
+    int mapped = 0;
+    while (mapped < kMost && map_one(mapped) > 0) ++mapped;
+    EXPECT_GT(mapped, 60000);
+    EXPECT_LT(mapped, kMost);
+    EXPECT_EQ(map_one(mapped), -ENOMEM);
+    EXPECT_EQ(space_->unmap(kFirst, kPageBytes), 0);
+    EXPECT_GT(map_one(0), 0);
+}
+
+TEST_F(AddressSpaceTest, GrowsOnlyWithinItsBounds) {
+    space_->bound({64 * kPageBytes, 16 * kPageBytes, 8 * kPageBytes});
+    EXPECT_EQ(space_->map(0, 65 * kPageBytes, PROT_NONE, kPrivate, std::nullopt), -ENOMEM);
+    EXPECT_EQ(space_->map(0, 17 * kPageBytes, kRw, kPrivate, std::nullopt), -ENOMEM);
+    constexpr Gva kTop = 1ULL << 32U;
+    ASSERT_EQ(space_->map(kTop - kPageBytes, kPageBytes, kRw, kPrivate | MAP_FIXED | MAP_GROWSDOWN, std::nullopt),
+              static_cast<SysResult>(kTop - kPageBytes));
+    EXPECT_EQ(space_->fault(kTop - 8 * kPageBytes, Access::kWrite), FaultOutcome::kResolved);
+    EXPECT_EQ(space_->fault(kTop - 9 * kPageBytes, Access::kWrite), FaultOutcome::kNotMapped);
+}
+
 TEST_F(AddressSpaceTest, WildRangesAreRefused) {
     EXPECT_EQ(space_->map(0, ~0ULL, kRw, kPrivate, std::nullopt), -ENOMEM);
     EXPECT_EQ(space_->map(0, 0, kRw, kPrivate, std::nullopt), -EINVAL);
