@@ -258,6 +258,7 @@ bool Program::deliver_signals(Thread& thread, Vcpu& vcpu) {
         } else if (result == kRestart) {
             regs.rax = static_cast<std::uint64_t>(-EINTR);
         }
+        const SignalSet before = thread.blocked;
         if (!vcpu.save(thread.context) || !enter_handler(thread, memory_, action, *info) ||
             !vcpu.load(thread.context)) {
             SignalInfo overflow;
@@ -270,10 +271,12 @@ bool Program::deliver_signals(Thread& thread, Vcpu& vcpu) {
             return false;
         }
         if ((action.flags & SA_RESETHAND) != 0) signals_.set_action(info->signo, {});
+        pass_on_signals(thread, before);
     }
     if (thread.restore_blocked) {  // sigsuspend that ended without a handler
-        thread.blocked = thread.blocked_before_suspend;
+        const SignalSet before = thread.blocked.exchange(thread.blocked_before_suspend);
         thread.restore_blocked = false;
+        pass_on_signals(thread, before);
     }
     const auto result = static_cast<SysResult>(regs.rax);
     if (result == kRestart || result == kRestartAlways) {
@@ -309,12 +312,26 @@ void Program::handle_exception(Thread& thread, Vcpu& vcpu, const Exit& exit) {
 
 void Program::send_signal(const SignalInfo& info) {
     if (!signals_.post(nullptr, info)) return;
+    tell_somebody(info.signo, nullptr);
+}
+
+void Program::tell_somebody(int signo, const Thread* but) {
     const std::lock_guard lock(threads_mutex_);
     for (const auto& [tid, thread] : threads_) {
         const SignalSet deaf = thread->blocked & ~thread->waited_for;
-        if ((deaf & signal_bit(info.signo)) != 0 && info.signo != SIGKILL) continue;
+        if (thread.get() == but || ((deaf & signal_bit(signo)) != 0 && signo != SIGKILL)) continue;
         notify(*thread);
         return;
+    }
+}
+
+// ORDER: a sender queues its signal and then looks for who does not block it; here it was blocked, and then it is
+// looked for what is queued. So one of the two sees the other.
+void Program::pass_on_signals(const Thread& thread, SignalSet before) {
+    SignalSet missed = signals_.pending_for_all() & thread.blocked & ~before;
+    for (int signo = 1; missed != 0 && signo <= kSignalCount; ++signo) {
+        if ((missed & signal_bit(signo)) != 0) tell_somebody(signo, &thread);
+        missed &= ~signal_bit(signo);
     }
 }
 
@@ -377,7 +394,7 @@ Thread& Program::create_thread(const Thread& creator) {
     auto thread = std::make_shared<Thread>(++last_tid_, *this);
     Thread& created = *thread;
     created.context = creator.context;
-    created.blocked = creator.blocked;
+    created.blocked = creator.blocked.load();
     created.name.set(creator.name.get());
     created.sched.affinity = scheduler_.affinity(creator);
     threads_.emplace(created.tid, std::move(thread));
@@ -409,6 +426,8 @@ void Program::exit_thread(Thread& thread, int code) {
         ++exiting_;
         last = exiting_ == threads_.size();
     }
+    // It hears nothing any more.
+    pass_on_signals(thread, thread.blocked.exchange(~SignalSet{0}));
     scheduler_.exit(thread);
     if (last) exit_group(code);
 }

@@ -99,6 +99,8 @@ public:
     // Sends a signal to the whole program, as kill(2) does.
     void send_signal(const SignalInfo& info);
     void send_thread_signal(Thread& thread, const SignalInfo& info);
+    // The thread blocks more than `before`: what came for the program as a whole, another is to take.
+    void pass_on_signals(const Thread& thread, SignalSet before);
     [[nodiscard]] bool over() const { return over_.load(std::memory_order_acquire); }
     // Valid once every run_cpu has returned.
     [[nodiscard]] Outcome outcome() const;
@@ -169,6 +171,7 @@ private:
     // Ends the thread's wait, if it is in one that signals end.
     void interrupt(Thread& thread);
     void notify(Thread& thread);
+    void tell_somebody(int signo, const Thread* but);
     FaultReport report(const Thread& thread, const SignalInfo& info) const;
     void reap(Thread& thread);
     bool look_at(const Thread& thread, ThreadSnapshot& seen) const;

@@ -249,6 +249,13 @@ SignalSet SignalState::pending(const Thread& thread) const {
     return pending_locked(thread);
 }
 
+SignalSet SignalState::pending_for_all() const {
+    const std::lock_guard lock(mutex_);
+    SignalSet set = 0;
+    for (const SignalInfo& item : pending_) set |= signal_bit(item.signo);
+    return set;
+}
+
 SignalSet SignalState::pending_locked(const Thread& thread) const {
     SignalSet set = 0;
     for (const std::list<SignalInfo>* queue : {&thread.pending, &pending_}) {
@@ -272,7 +279,7 @@ bool enter_handler(Thread& thread, AddressSpace& memory, const SignalAction& act
     const Gva fpstate = sp;
     sp = ((sp - sizeof(SignalFrame)) & ~15ULL) - 8;  // as after a call: the handler finds RSP + 8 aligned
     if (on_alternate && sp < thread.alt_stack.base) return false;
-    const SignalSet mask = thread.restore_blocked ? thread.blocked_before_suspend : thread.blocked;
+    const SignalSet mask = thread.restore_blocked ? thread.blocked_before_suspend : thread.blocked.load();
     thread.restore_blocked = false;
     SignalFrame frame{};
     frame.restorer = action.restorer;
@@ -284,9 +291,9 @@ bool enter_handler(Thread& thread, AddressSpace& memory, const SignalAction& act
     frame.context.mask = mask;
     frame.info = kernel_info(info);
     if (!memory.copy_out(fpstate, xsave.data(), xsave.size()) || !memory.write(sp, frame)) return false;
-    thread.blocked |= action.mask;
-    if ((action.flags & SA_NODEFER) == 0) thread.blocked |= signal_bit(info.signo);
-    thread.blocked &= ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
+    SignalSet blocked = thread.blocked | action.mask;
+    if ((action.flags & SA_NODEFER) == 0) blocked |= signal_bit(info.signo);
+    thread.blocked = blocked & ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
     regs.rip = action.handler;
     regs.rsp = sp;
     regs.rdi = static_cast<std::uint64_t>(info.signo);

@@ -69,6 +69,8 @@ public:
     std::optional<SignalInfo> take(Thread& thread, SignalSet wanted);
     [[nodiscard]] bool has(const Thread& thread, SignalSet wanted) const;
     [[nodiscard]] SignalSet pending(const Thread& thread) const;
+    // Only those that any thread may take.
+    [[nodiscard]] SignalSet pending_for_all() const;
 
     // Tells `file` of all signals of its set, those that wait already included.
     void watch(const Thread& thread, const std::shared_ptr<SignalFile>& file);

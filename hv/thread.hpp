@@ -98,8 +98,9 @@ struct Thread {
     Gva robust_list = 0;
     std::uint64_t robust_list_bytes = 0;
 
-    SignalSet blocked = 0;
-    SignalSet waited_for = 0;  // by sigwait and its kin: blocked, and yet ending the wait
+    // Of these, senders of signals look from elsewhere.
+    std::atomic<SignalSet> blocked{0};
+    std::atomic<SignalSet> waited_for{0};  // by sigwait and its kin: blocked, and yet ending the wait
     SignalSet blocked_before_suspend = 0;
     bool restore_blocked = false;
     AltStack alt_stack;

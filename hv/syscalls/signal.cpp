@@ -41,20 +41,24 @@ SysResult sys_rt_sigprocmask(Call& call) {
     if (call.arg(1) != 0) {
         const auto set = call.memory().read<SignalSet>(call.arg(1));
         if (!set) return -EFAULT;
+        SignalSet now = old;
         switch (call.int_arg(0)) {
-            case SIG_BLOCK: call.thread.blocked |= *set; break;
-            case SIG_UNBLOCK: call.thread.blocked &= ~*set; break;
-            case SIG_SETMASK: call.thread.blocked = *set; break;
+            case SIG_BLOCK: now |= *set; break;
+            case SIG_UNBLOCK: now &= ~*set; break;
+            case SIG_SETMASK: now = *set; break;
             default: return -EINVAL;
         }
-        call.thread.blocked &= ~kUnblockable;
+        call.thread.blocked = now & ~kUnblockable;
+        if ((now & ~old) != 0) call.program.pass_on_signals(call.thread, old);
     }
     return call.arg(2) == 0 || call.memory().write(call.arg(2), old) ? 0 : -EFAULT;
 }
 
 SysResult sys_rt_sigreturn(Call& call) {
+    const SignalSet before = call.thread.blocked;
     if (!leave_handler(call.thread, call.memory()) || !call.vcpu.load(call.thread.context))
         call.program.terminate(SIGSEGV);
+    call.program.pass_on_signals(call.thread, before);
     return kLeavesRegisters;
 }
 
@@ -201,6 +205,7 @@ SysResult sys_rt_sigsuspend(Call& call) {
     call.thread.blocked_before_suspend = call.thread.blocked;
     call.thread.restore_blocked = true;
     call.thread.blocked = *set & ~kUnblockable;
+    call.program.pass_on_signals(call.thread, call.thread.blocked_before_suspend);
     call.program.scheduler().prepare(call.thread, true);
     return kWaits;
 }

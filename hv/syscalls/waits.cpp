@@ -56,13 +56,15 @@ SysResult begin_mask(Call& call, Gva at, std::uint64_t bytes) {
     call.thread.blocked_before_suspend = call.thread.blocked;
     call.thread.restore_blocked = true;
     call.thread.blocked = *set & ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
+    call.program.pass_on_signals(call.thread, call.thread.blocked_before_suspend);
     return 0;
 }
 
 SysResult end_mask(Thread& thread, SysResult result) {
     if (result == kWaits || result == -EINTR || !thread.restore_blocked) return result;
-    thread.blocked = thread.blocked_before_suspend;
+    const SignalSet before = thread.blocked.exchange(thread.blocked_before_suspend);
     thread.restore_blocked = false;
+    thread.program.pass_on_signals(thread, before);
     return result;
 }
 
