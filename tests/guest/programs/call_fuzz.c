@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -260,6 +261,17 @@ static int tame(uint64_t number, uint64_t* args, uint64_t* state) {
         case SYS_tgkill: args[0] = r & 1 ? (uint64_t)pid : args[0]; return harmless_signal(args[2]) || args[2] > 64;
         case SYS_rt_sigqueueinfo: return harmless_signal(args[1]) || args[1] > 64;
         case SYS_rt_tgsigqueueinfo: return harmless_signal(args[2]) || args[2] > 64;
+        // What it may do would be less and less otherwise, and of processor time there would be an end.
+        case SYS_setrlimit:
+        case SYS_prlimit64: {
+            const int resource_at = number == SYS_prlimit64;
+            if (r & 1) {
+                args[resource_at] = RLIMIT_CORE;
+            } else {
+                args[resource_at * 2 + !resource_at] = (uint64_t)arena + kArenaBytes;
+            }
+            return 1;
+        }
         case SYS_timer_create: args[1] = r & 1 ? 0 : (uint64_t)arena + kArenaBytes - 16; return 1;
         case SYS_rt_sigprocmask: args[1] = r & 1 ? (uint64_t)&quiet_mask : (uint64_t)arena + kArenaBytes; return 1;
         case SYS_rt_sigsuspend: args[0] = r & 1 ? (uint64_t)&quiet_mask : (uint64_t)arena + kArenaBytes; return 1;
