@@ -177,6 +177,8 @@ SysResult sys_futex(Call& call) {
 
 // futex_waitv(2) takes 128. A rank of a large topology waits for two words of every other.
 constexpr std::uint64_t kMaxWords = 2048;
+// DIVISI_WAKE_AND_WAIT_MAX
+constexpr std::uint64_t kMaxWakes = 128;
 
 // The words that `count` waiters at `at` name.
 SysResult read_waiters(Call& call, Gva at, std::uint64_t count, std::vector<FutexTable::Word>& words) {
@@ -212,7 +214,7 @@ SysResult sys_divisi_wake_and_wait(Call& call) {
     const std::uint64_t count = call.arg(1);
     std::vector<FutexTable::Word> words;
     std::optional<Clock::time_point> deadline;
-    if (count > kMaxWords) return -EINVAL;
+    if (count > kMaxWakes) return -EINVAL;
     std::vector<Gva> addresses(count);
     if (!call.memory().copy_in(addresses.data(), call.arg(0), count * sizeof addresses[0])) return -EFAULT;
     if (std::any_of(addresses.begin(), addresses.end(), [](Gva at) { return at % 4 != 0; })) return -EINVAL;

@@ -10,7 +10,7 @@
 
 #include "check.h"
 
-enum { SYS_WAKE_AND_WAIT = 510, MOST = 128, SLEEPERS = 8, FUTEX_WAIT = 0, FUTEX_32 = 2 };
+enum { SYS_WAKE_AND_WAIT = 510, MOST = 128, MOST_WAITERS = 2048, SLEEPERS = 8, FUTEX_WAIT = 0, FUTEX_32 = 2 };
 
 // As in <linux/futex.h>.
 struct waiter {
@@ -68,15 +68,15 @@ static void wakes_all_and_waits(void) {
 
 static void refuses(void) {
     uint64_t addresses[MOST + 1];
-    struct waiter waiters[MOST + 1];
+    static struct waiter waiters[MOST_WAITERS + 1];
     for (int i = 0; i <= MOST; ++i) addresses[i] = (uintptr_t)&words[0];
-    for (int i = 0; i <= MOST; ++i) waiters[i] = on(&words[0], 77);
+    for (int i = 0; i <= MOST_WAITERS; ++i) waiters[i] = on(&words[0], 77);
     CHECK(wake_and_wait(NULL, 0, NULL, 0, NULL) == 0);
     CHECK(wake_and_wait(addresses, MOST, NULL, 0, NULL) == 0);
     CHECK_ERRNO(wake_and_wait(addresses, MOST + 1, NULL, 0, NULL), EINVAL);
     CHECK_ERRNO(wake_and_wait(addresses, UINT64_MAX / 8, NULL, 0, NULL), EINVAL);
-    CHECK_ERRNO(wake_and_wait(addresses, 1, waiters, MOST, NULL), EAGAIN);
-    CHECK_ERRNO(wake_and_wait(addresses, 1, waiters, MOST + 1, NULL), EINVAL);
+    CHECK_ERRNO(wake_and_wait(addresses, 1, waiters, MOST_WAITERS, NULL), EAGAIN);
+    CHECK_ERRNO(wake_and_wait(addresses, 1, waiters, MOST_WAITERS + 1, NULL), EINVAL);
     CHECK_ERRNO(wake_and_wait((void*)8, 1, NULL, 0, NULL), EFAULT);
     CHECK_ERRNO(wake_and_wait(addresses, 1, (void*)8, 1, NULL), EFAULT);
     CHECK_ERRNO(wake_and_wait(addresses, 1, waiters, 1, (void*)8), EFAULT);
