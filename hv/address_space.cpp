@@ -596,7 +596,7 @@ FaultOutcome AddressSpace::fault(Gva address, Access access) {
 
 std::byte* AddressSpace::reach(Gva address, bool write) const {
     const Pte pte = tables_.peek(address);
-    if (!allows(pte, write ? Access::kWrite : Access::kRead)) return nullptr;
+    if (!allows(pte, write ? Access::kWrite : Access::kRead) || pte.gpa() == kDoorGpa) return nullptr;
     const std::size_t within = address % kPageBytes;
     // SAFETY: entries are made by this class only, from frames of `ram_` or pages of the windows.
     if (pte.in_ram()) return ram_.host(pte.frame()) + within;

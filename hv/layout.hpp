@@ -4,6 +4,7 @@
 //
 //   0x0'0000'0000   system pages      64 KiB   a node's own GDT, IDT, TSS, ring-0 stubs          slot kSystemSlot
 //   0x0'1000'0000   program region    257 MiB+ page tables of the program, then its windows      slot kProgramSlot
+//   0xf'0000'0000   nothing: to store here is an exit (kvm/fast_calls.hpp)
 //   0x10'0000'0000  RAM                        the node's or the multiprocessor's memory         slot kRamSlot
 //
 // Guest-virtual:
@@ -29,6 +30,7 @@ inline constexpr std::size_t kPageShift = 12;
 inline constexpr Gpa kSystemGpa = 0;
 inline constexpr std::size_t kSystemBytes = 64U << 10U;
 inline constexpr Gpa kProgramGpa = 0x1000'0000;
+inline constexpr Gpa kDoorGpa = 0xf'0000'0000;
 inline constexpr Gpa kRamGpa = 0x10'0000'0000;
 
 inline constexpr std::uint32_t kSystemSlot = 0;
@@ -41,6 +43,7 @@ inline constexpr Gva kLowestGva = 0x1'0000;
 inline constexpr Gva kWindowGva = 0x1f'0000'0000;
 inline constexpr Gva kFastCallsGva = 0x1f'ffff'0000;
 inline constexpr Gva kWaitersGva = kFastCallsGva + kPageBytes;
+inline constexpr Gva kDoorGva = kWaitersGva + kPageBytes;
 inline constexpr Gva kStackTop = 0x1e'ffff'0000;
 inline constexpr Gva kMmapTop = 0x1e'0000'0000;
 inline constexpr Gva kPieBase = 0x5555'5000;  // static-PIE images, and 1 GiB of heap room before anything else

@@ -155,6 +155,7 @@ void PageTables::expose_fast_calls(std::span<const std::byte> code) const {
     std::memcpy(region_.data() + kFastCallsAt, code.data(), std::min(code.size(), kPageBytes));
     store(kFastCallsGva, Pte::make(kProgramGpa + kFastCallsAt, PROT_READ | PROT_EXEC));
     store(kWaitersGva, Pte::make(kProgramGpa + kWaitersAt, PROT_READ));
+    store(kDoorGva, Pte::make(kDoorGpa, PROT_READ | PROT_WRITE));
 }
 
 std::uint32_t& PageTables::waiters(Gva address) const {

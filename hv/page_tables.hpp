@@ -106,7 +106,7 @@ public:
     [[nodiscard]] static Gpa window_gpa(std::size_t offset);
 
     // Shows the program, until `clear`, a page with this code at kFastCallsGva, and one with the counts of waiters at
-    // kWaitersGva. It can write neither.
+    // kWaitersGva. It can write neither. Behind them, the door.
     void expose_fast_calls(std::span<const std::byte> code) const;
     // How many threads wait on words whose addresses end like this one's; for the VMM to keep.
     [[nodiscard]] std::uint32_t& waiters(Gva address) const;

@@ -11,6 +11,8 @@
     .set WINDOWS_ABOVE, 0x1f        /* kWindowGva >> 32 */
     .set COUNTER_OFFSET, 0xffc      /* a counter of 4 bytes for the words at addresses that end alike */
 
+    .set door, divisi_fast_calls_begin + 0x2000     /* kDoorGva */
+
     .section .rodata
     .balign 64
     .globl divisi_fast_calls_begin
@@ -23,7 +25,11 @@ divisi_fast_calls_begin:
     cmpq $FUTEX_CALL, %rax
     je divisi_fast_calls_scratch
 leave:
-    jmp *exit_address(%rip)
+    movl %eax, door(%rip)           /* an exit */
+    .globl divisi_fast_calls_left
+    .hidden divisi_fast_calls_left
+divisi_fast_calls_left:
+    ud2
 
     /* From here on RAX may hold anything. */
 divisi_fast_calls_scratch:
@@ -60,8 +66,6 @@ leave_futex:
     jmp leave
 
     .balign 8
-exit_address:
-    .quad 0xffffff8000004000        /* SystemPages::kSyscallEntry: to fetch from it is an exit */
 counters_address:
     .quad 0x1fffff1000              /* kWaitersGva */
 divisi_fast_calls_end:

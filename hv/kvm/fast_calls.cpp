@@ -2,12 +2,11 @@
 
 #include <sys/syscall.h>
 
-#include "hv/kvm/system_pages.hpp"
-
 // NOLINTBEGIN(modernize-avoid-c-arrays, readability-identifier-naming): symbols of an assembly file.
 extern "C" {
 extern const std::byte divisi_fast_calls_begin[];
 extern const std::byte divisi_fast_calls_scratch[];
+extern const std::byte divisi_fast_calls_left[];
 extern const std::byte divisi_fast_calls_end[];
 }
 // NOLINTEND(modernize-avoid-c-arrays, readability-identifier-naming)
@@ -15,12 +14,16 @@ extern const std::byte divisi_fast_calls_end[];
 namespace divisi::hv {
 
 // The numbers in fast_calls.S.
-static_assert(SystemPages::kSyscallEntry == 0xffff'ff80'0000'4000);
 static_assert(kWaitersGva == 0x1f'ffff'1000);
+static_assert(kDoorGva == kFastCallsGva + 0x2000);
 static_assert(kWindowGva == 0x1f'0000'0000);
 
 std::span<const std::byte> fast_calls_code() {
     return {divisi_fast_calls_begin, divisi_fast_calls_end};
+}
+
+Gva fast_calls_left() {
+    return kFastCallsGva + static_cast<Gva>(divisi_fast_calls_left - divisi_fast_calls_begin);
 }
 
 bool back_to_call(Registers& regs) {

@@ -59,7 +59,8 @@ Result<std::unique_ptr<Vcpu>> KvmBackend::create_vcpu(NodeId id, std::uint32_t c
 
 void KvmBackend::learn(const Vcpu& tried) {
     // SAFETY: it is one of those that `create_vcpu` has made.
-    fast_calls_ = static_cast<const KvmVcpu&>(tried).calls_stay_in_ring3();
+    // Once they enter our own code there, they are no longer seen to stay.
+    fast_calls_ = fast_calls_ || static_cast<const KvmVcpu&>(tried).calls_stay_in_ring3();
 }
 
 }  // namespace divisi::hv

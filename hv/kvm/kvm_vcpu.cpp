@@ -197,6 +197,7 @@ Exit KvmVcpu::run(Registers& regs) {
         if (auto set = kvm_ioctl(vcpu_.get(), KVM_SET_VCPU_EVENTS, "KVM_SET_VCPU_EVENTS", &none); !set)
             return failure(regs, EIO);
     }
+    if (status == 0 && run_page().exit_reason == KVM_EXIT_MMIO) return through_door(regs);
     if (status == 0 && run_page().exit_reason != KVM_EXIT_HLT) {
         if (run_page().exit_reason == KVM_EXIT_INTR || run_page().exit_reason == KVM_EXIT_IRQ_WINDOW_OPEN)
             return classify(regs);
@@ -204,6 +205,40 @@ Exit KvmVcpu::run(Registers& regs) {
     }
     if (status == 0) ring0_ = true;
     return classify(regs);
+}
+
+// A store to the page without memory: by our own code, it is a system call. KVM has completed it.
+Exit KvmVcpu::through_door(Registers& regs) {
+    const kvm_run& run = run_page();
+    if (run.mmio.is_write == 0 || regs.rip != fast_calls_left()) return turned_away(regs);
+    ring0_ = false;
+    Exit exit;
+    exit.kind = Exit::Kind::kSyscall;
+    regs.rip = regs.rcx;
+    regs.rflags = regs.r11;
+    return exit;
+}
+
+// The program itself has tried that page: nothing that it may touch. KVM still holds what it wants to complete of the
+// access, which must not come over the program later.
+Exit KvmVcpu::turned_away(Registers& regs) {
+    constexpr int kMostPieces = 64;  // of 8 bytes: more than any instruction reads or writes
+    kvm_run& run = run_page();
+    for (int piece = 0; piece < kMostPieces && run.exit_reason == KVM_EXIT_MMIO; ++piece) {
+        std::memset(run.mmio.data, 0, sizeof run.mmio.data);
+        run.immediate_exit = 1;
+        const int status = ::ioctl(vcpu_.get(), KVM_RUN, 0);
+        run.immediate_exit = 0;
+        if (status != 0) break;
+    }
+    from_kvm(run.s.regs.regs, regs);
+    ring0_ = false;
+    Exit exit;
+    exit.kind = Exit::Kind::kException;
+    exit.vector = kPageFault;
+    exit.error_code = kErrorUser;
+    exit.address = kDoorGva;
+    return exit;
 }
 
 // Where the processor stands says what happened, also when a kick caught it on the way in or out of ring 0.

@@ -48,6 +48,8 @@ private:
     Exit classify(Registers& regs);
     Exit exception(std::uint8_t vector, Registers& regs);
     Exit failure(Registers& regs, int error);
+    Exit through_door(Registers& regs);
+    Exit turned_away(Registers& regs);
     [[nodiscard]] kvm_run& run_page() const { return *reinterpret_cast<kvm_run*>(run_.data()); }
 
     // The slots keep pointing at the mappings: the VM must go before them, so it is declared after.
