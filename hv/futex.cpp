@@ -42,7 +42,8 @@ bool compare(std::uint32_t comparison, std::uint32_t value, std::uint32_t argume
     }
 }
 
-// For programs that look by themselves whether anybody waits on a word of theirs. Windows are others' too.
+// For programs that look by themselves whether anybody waits on a word of theirs, by the lower bits of its address: a
+// word of a file has the same ones wherever it is mapped. Windows are others' too.
 void count_waiter(const Thread& thread, const FutexTable::Key& key, int change) {
     if (key.window) return;
     std::atomic_ref(thread.program.spec().tables->waiters(key.address))
@@ -156,7 +157,7 @@ void FutexTable::owner_died(const Thread& thread) {
     for (const auto& [key, word] : held) hand_over(key, word, FUTEX_OWNER_DIED);
 }
 
-void FutexTable::finish(Thread& thread, std::int64_t result) {
+void FutexTable::finish(Thread& thread, std::int64_t result, Scheduler::Idlers* idlers) {
     const auto found = waits_.find(&thread);
     if (found == waits_.end()) return;
     for (const Key& key : found->second.keys) {
@@ -170,7 +171,12 @@ void FutexTable::finish(Thread& thread, std::int64_t result) {
     const std::uint64_t ticket = found->second.ticket;
     lock_waits_ -= found->second.lock ? 1 : 0;
     waits_.erase(found);
-    thread.program.scheduler().wake(thread, ticket, result);
+    Scheduler& scheduler = thread.program.scheduler();
+    if (idlers != nullptr) {
+        scheduler.wake(thread, ticket, result, *idlers);
+    } else {
+        scheduler.wake(thread, ticket, result);
+    }
 }
 
 void FutexTable::timed_out(Thread& thread, std::uint64_t ticket) {
@@ -237,7 +243,8 @@ void FutexTable::forget(const Program& program) {
     }
 }
 
-SysResult FutexTable::wake_locked(const Key& key, std::uint32_t count, std::uint32_t bitset) {
+SysResult FutexTable::wake_locked(const Key& key, std::uint32_t count, std::uint32_t bitset,
+                                  Scheduler::Idlers* idlers) {
     SysResult woken = 0;
     while (woken < static_cast<SysResult>(count)) {
         const auto queue = queues_.find(key);
@@ -246,7 +253,7 @@ SysResult FutexTable::wake_locked(const Key& key, std::uint32_t count, std::uint
             return item.lock == nullptr && (item.bitset & bitset) != 0;
         });
         if (waiter == queue->second.end()) break;
-        finish(*waiter->thread, waiter->index);
+        finish(*waiter->thread, waiter->index, idlers);
         ++woken;
     }
     return woken;
@@ -255,6 +262,19 @@ SysResult FutexTable::wake_locked(const Key& key, std::uint32_t count, std::uint
 SysResult FutexTable::wake(Key key, std::uint32_t count, std::uint32_t bitset) {
     const std::lock_guard lock(mutex_);
     return wake_locked(key, count, bitset);
+}
+
+SysResult FutexTable::wake(const Thread& waker, Key key, std::uint32_t count, std::uint32_t bitset) {
+    // Others' programs may be gone once the lock is let go of: theirs are roused under it.
+    if (key.space != &waker.program || key.window) return wake(key, count, bitset);
+    Scheduler::Idlers idlers;
+    SysResult woken = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        woken = wake_locked(key, count, bitset, &idlers);
+    }
+    waker.program.scheduler().rouse(idlers, static_cast<unsigned>(waker.sched.cpu));
+    return woken;
 }
 
 SysResult FutexTable::requeue(Key from, Key to, std::uint32_t wake_count, std::uint32_t move_count,

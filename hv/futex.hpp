@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "hv/address_space.hpp"
+#include "hv/scheduler.hpp"
 #include "hv/thread.hpp"
 #include "hv/timers.hpp"
 
@@ -45,6 +46,8 @@ public:
                    std::optional<Timers::Clock::time_point> deadline);
     // Wakes up to `count`; returns how many.
     SysResult wake(Key key, std::uint32_t count, std::uint32_t bitset);
+    // The same, by a thread that may well wake others of its own program.
+    SysResult wake(const Thread& waker, Key key, std::uint32_t count, std::uint32_t bitset);
     // FUTEX_REQUEUE and FUTEX_CMP_REQUEUE (with `check`).
     SysResult requeue(Key from, Key to, std::uint32_t wake_count, std::uint32_t move_count, std::optional<Word> check);
     // FUTEX_WAKE_OP; `target` is the word that is operated on.
@@ -103,8 +106,10 @@ private:
                       std::optional<Timers::Clock::time_point> deadline);
     void hand_over(const Key& key, std::uint32_t* word, std::uint32_t mark);
     void timed_out(Thread& thread, std::uint64_t ticket);
-    void finish(Thread& thread, std::int64_t result);
-    SysResult wake_locked(const Key& key, std::uint32_t count, std::uint32_t bitset);
+    // `idlers`: of the thread's own scheduler, for the caller to rouse.
+    void finish(Thread& thread, std::int64_t result, Scheduler::Idlers* idlers = nullptr);
+    SysResult wake_locked(const Key& key, std::uint32_t count, std::uint32_t bitset,
+                          Scheduler::Idlers* idlers = nullptr);
 
     Timers& timers_;
     std::mutex mutex_;

@@ -46,13 +46,15 @@ int Scheduler::choose(const Thread& thread) const {
     return best < 0 ? 0 : best;
 }
 
-void Scheduler::enqueue(Thread& thread, unsigned cpu) {
+void Scheduler::enqueue(Thread& thread, unsigned cpu, Idlers* idlers) {
     thread.sched.state = State::kQueued;
     thread.sched.cpu = static_cast<int>(cpu);
     Node& node = nodes_[cpu];
     node.queue.push_back(&thread);
     loads_.add(cpu);
-    if (node.waiting) {
+    if (node.waiting && idlers != nullptr) {
+        idlers->push_back(cpu);
+    } else if (node.waiting) {
         node.ready.notify_one();
     } else if (node.running != nullptr) {
         arm_tick(cpu);
@@ -173,19 +175,30 @@ bool Scheduler::park(Thread& thread) {
     return true;
 }
 
-void Scheduler::wake_locked(Thread& thread, std::int64_t result) {
+void Scheduler::wake_locked(Thread& thread, std::int64_t result, Idlers* idlers) {
     auto& sched = thread.sched;
     sched.waiting = false;
     sched.woken = true;
     sched.wake_result = result;
     if (sched.state != State::kBlocked || closed_) return;
-    enqueue(thread, static_cast<unsigned>(choose(thread)));
+    enqueue(thread, static_cast<unsigned>(choose(thread)), idlers);
     watch_balance();
 }
 
 void Scheduler::wake(Thread& thread, std::uint64_t ticket, std::int64_t result) {
     const std::lock_guard lock(mutex_);
     if (thread.sched.waiting && thread.sched.ticket == ticket) wake_locked(thread, result);
+}
+
+void Scheduler::wake(Thread& thread, std::uint64_t ticket, std::int64_t result, Idlers& idlers) {
+    const std::lock_guard lock(mutex_);
+    if (thread.sched.waiting && thread.sched.ticket == ticket) wake_locked(thread, result, &idlers);
+}
+
+void Scheduler::rouse(const Idlers& idlers, unsigned from) {
+    for (const bool near : {false, true})
+        for (const unsigned cpu : idlers)
+            if ((loads_.index_of_pu(cpu) == loads_.index_of_pu(from)) == near) nodes_[cpu].ready.notify_one();
 }
 
 void Scheduler::interrupt(Thread& thread, std::int64_t result) {

@@ -52,6 +52,11 @@ public:
     bool park(Thread& thread);
     // Ends the wait that the ticket is for with `result`; nothing if it is over.
     void wake(Thread& thread, std::uint64_t ticket, std::int64_t result);
+    // The same for several: their nodes' host threads are woken by `rouse`, later and all at once, so that none comes
+    // while the caller still holds what it needs; on other PUs than that of `from` first, where they can begin at once.
+    using Idlers = std::vector<unsigned>;
+    void wake(Thread& thread, std::uint64_t ticket, std::int64_t result, Idlers& idlers);
+    void rouse(const Idlers& idlers, unsigned from);
     void interrupt(Thread& thread, std::int64_t result);
     // The running thread gives way. True when another is to run here (and the node must `acquire`).
     bool yield(Thread& thread, bool voluntary);
@@ -90,10 +95,11 @@ private:
         std::condition_variable ready;
     };
 
-    void wake_locked(Thread& thread, std::int64_t result);
+    void wake_locked(Thread& thread, std::int64_t result, Idlers* idlers = nullptr);
     [[nodiscard]] std::size_t load(unsigned cpu) const;
     int choose(const Thread& thread) const;
-    void enqueue(Thread& thread, unsigned cpu);
+    // `idlers`: takes down the node if it has to be roused, instead of rousing it.
+    void enqueue(Thread& thread, unsigned cpu, Idlers* idlers = nullptr);
     // Takes a queued thread off its queue; false if it is on none.
     bool unqueue(Thread& thread);
     // The running thread is no longer there.

@@ -128,7 +128,7 @@ SysResult futex_unlock(Call& call) {
 SysResult futex_wake(Call& call, Gva address, std::uint32_t count, std::uint32_t bitset) {
     FutexTable& futexes = call.program.services().futexes;
     const FutexTable::Key key = call.program.futex_key(address);
-    SysResult woken = futexes.wake(key, count, bitset);
+    SysResult woken = futexes.wake(call.thread, key, count, bitset);
     if (!key.window || !futexes.windows_shared() || woken >= static_cast<SysResult>(count)) return woken;
     std::uint32_t* const word = call.memory().word(address);
     if (word == nullptr) return woken;
