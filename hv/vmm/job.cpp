@@ -46,6 +46,16 @@ std::shared_ptr<OpenFile> sink_file(std::shared_ptr<LineSink> sink, const char* 
 // All of a large job's ranks may fail alike, and an ended job is kept: of so many all is told.
 constexpr std::size_t kFaultsInFull = 8;
 
+// What glibc gives back to the system and soon asks for again costs two exits, and a fault for each of its pages: it
+// keeps more of it here than it would by itself, as far as the memory allows.
+std::string malloc_tunables(std::uint64_t ram_bytes) {
+    constexpr std::uint64_t kMost = 32U << 20U;  // glibc's own limit for mmap_threshold
+    const std::uint64_t kept = std::min(ram_bytes / 8, 4 * kMost);
+    return fmt::format(
+        "GLIBC_TUNABLES=glibc.malloc.trim_threshold={}:glibc.malloc.top_pad={}:glibc.malloc.mmap_threshold={}", kept,
+        kept / 64, std::min(ram_bytes / 16, kMost));
+}
+
 bool has_variable(const std::vector<std::string>& environment, std::string_view name) {
     return std::any_of(environment.begin(), environment.end(), [name](const std::string& item) {
         return item.size() > name.size() && item.starts_with(name) && item[name.size()] == '=';
@@ -156,13 +166,14 @@ Result<void> Job::make_view() {
     return {};
 }
 
-std::vector<std::string> Job::environment() const {
+std::vector<std::string> Job::environment(std::uint64_t ram_bytes) const {
     std::vector<std::string> result = request_.environment;
     if (request_.threads != 0 && !has_variable(result, "OMP_NUM_THREADS"))
         result.push_back(fmt::format("OMP_NUM_THREADS={}", request_.threads));
     // A thread that spins for others keeps them from the PU that they share with it.
     if (topology_.shares_pus() && !has_variable(result, "OMP_WAIT_POLICY") && !has_variable(result, "GOMP_SPINCOUNT"))
         result.emplace_back("GOMP_SPINCOUNT=0");
+    if (!has_variable(result, "GLIBC_TUNABLES")) result.push_back(malloc_tunables(ram_bytes));
     return result;
 }
 
@@ -171,7 +182,7 @@ ProgramSpec Job::program_spec(std::size_t index) {
     ProgramSpec spec;
     spec.image = image_;
     spec.argv = request_.argv;
-    spec.environment = environment();
+    spec.environment = environment(topology_.ram(rank.nodes.front()).size_bytes());
     spec.view = view_;
     spec.ram = &topology_.ram(rank.nodes.front());
     spec.tables = &topology_.tables(index);

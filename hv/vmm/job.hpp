@@ -134,7 +134,7 @@ private:
     [[nodiscard]] json::object exit_report() const;
     [[nodiscard]] Usage usage_of(const Rank& rank) const;
     void tell_fault(std::size_t index, const FaultReport& fault) const;
-    [[nodiscard]] std::vector<std::string> environment() const;
+    [[nodiscard]] std::vector<std::string> environment(std::uint64_t ram_bytes) const;
 
     std::string id_;
     JobRequest request_;
