@@ -86,7 +86,8 @@ divisi_guest_test(lock_owners SOURCE lock_owners.c FLAVOURS glibc)
 
 # Faults: the program ends as it would natively
 foreach(way null-read null-write null-call low-read wild-read noncanonical kernel-read write-rodata write-code
-    execute-data execute-heap write-readonly read-none read-unmapped past-break privileged port interrupts-off
+    execute-data execute-heap write-readonly read-none read-unmapped reserved-read
+    reserved-write reserved-fill reserved-add past-break privileged port interrupts-off
     system-register model-register overflow thread-overflow thread-fault)
   divisi_guest_test(fault_${way} SOURCE faults.c FLAVOURS glibc OPTIONS -lm ARGS ${way} EXIT 139)
 endforeach()

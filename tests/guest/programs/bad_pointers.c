@@ -20,6 +20,7 @@ int main(void) {
     void* const bad[] = {(void*)1,
                          (void*)0x8000,
                          area + 4096,
+                         (void*)0x1fffff2000,  // where nodes have pages of their own
                          (void*)0x700000000000,
                          (void*)0x800000000000,
                          (void*)0x8000000000000000,

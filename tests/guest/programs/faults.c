@@ -39,6 +39,16 @@ static void write_readonly(void) {
     mprotect(area + 4096, 4096, PROT_READ);
     if (area[4096] == 1) write_to((uintptr_t)area + 4096);
 }
+// Where a node has pages of its own, and a process has none.
+static const uintptr_t reserved = 0x1fffff2000;
+static void reserved_read(void) { read_from(reserved); }
+static void reserved_write(void) { write_to(reserved + 8); }
+static void reserved_fill(void) {
+    void* at = (void*)reserved;
+    size_t bytes = 128;
+    __asm__ volatile("rep stosb" : "+D"(at), "+c"(bytes) : "a"(0) : "memory");
+}
+static void reserved_add(void) { __atomic_fetch_add((uint64_t*)reserved, 1, __ATOMIC_SEQ_CST); }
 static void read_none(void) { read_from((uintptr_t)map(4096, PROT_NONE)); }
 static void read_unmapped(void) {
     char* area = map(3 * 4096, PROT_READ | PROT_WRITE);
@@ -109,6 +119,10 @@ static const struct {
     {"read-none", read_none},
     {"read-unmapped", read_unmapped},
     {"past-break", past_break},
+    {"reserved-read", reserved_read},
+    {"reserved-write", reserved_write},
+    {"reserved-fill", reserved_fill},
+    {"reserved-add", reserved_add},
     {"division", division},
     {"float-division", float_division},
     {"illegal", illegal},
