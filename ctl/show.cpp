@@ -81,6 +81,8 @@ Result<int> show_topology(const ShowOptions& options) {
     }
     std::string out = headline(topology);
     if (const std::string problem = text_of(topology, "problem"); problem != "-") out += "problem: " + problem + "\n";
+    if (const std::string memory = text_of(topology, "memory_note"); memory != "-" && !memory.empty())
+        out += "memory: " + memory + "\n";
     if (const auto plan = partitioner::plan_from_json(topology)) out += partitioner::interconnect_line(*plan) + "\n";
     out += "\n" + node_table(objects_of(topology, "nodes"), options.every_node);
     const auto jobs = objects_of(topology, "jobs");

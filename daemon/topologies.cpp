@@ -138,6 +138,8 @@ Result<json::object> Topologies::carve(const api::CarveRequest& request, std::op
     const std::chrono::duration<double, std::milli> took = api::Clock::now() - begin;
     spdlog::info("topology '{}': carved in {:.1f} ms", name, took.count());
     DIVISI_TRY_ASSIGN(json::object shown, show(name));
+    if (auto memory = string_field_or(shown, "memory_note", {}); memory && !memory->empty())
+        planned.notes.push_back(std::move(*memory));
     shown["notes"] = to_array(planned.notes);
     return shown;
 }

@@ -27,10 +27,24 @@ struct FrameRun {
     std::uint32_t count = 0;
 };
 
+// What memory is made of. What cannot be had is replaced by the next best, and noted.
+struct RamKind {
+    enum class Pages : std::uint8_t {
+        kSmall,
+        kTransparent,  // huge where the kernel finds them
+        kHuge,         // 2 MiB out of the kernel's pool, reserved: no access to it can fail later
+    };
+    Pages pages = Pages::kSmall;
+    bool prefault = false;  // all of it now, and kept when frames are free
+};
+
 class Ram {
 public:
     // `numa_node` (an OS index) binds the pages where it is not negative; a machine that cannot, ignores it.
-    static Result<std::unique_ptr<Ram>> create(const std::string& name, std::size_t size_bytes, int numa_node);
+    static Result<std::unique_ptr<Ram>> create(const std::string& name, std::size_t size_bytes, int numa_node,
+                                               RamKind kind = {});
+    // What of the kind could not be had, and how to get it; empty where all could.
+    [[nodiscard]] const std::string& note() const { return note_; }
 
     // A run of 1 … `wanted` free frames, as long as one can be had; `count` 0 when memory is exhausted.
     FrameRun allocate(std::uint32_t wanted);
@@ -53,10 +67,22 @@ public:
     [[nodiscard]] const std::shared_ptr<HostMemory>& beside() const { return beside_; }
 
 private:
-    Ram(Fd fd, Mapping mapping);
+    struct Backing {
+        Fd fd;
+        Mapping mapping;
+        bool huge = false;
+        std::string note;
+    };
+    static Result<Backing> small_pages(const std::string& name, std::size_t size_bytes);
+    static Result<Backing> huge_pages(const std::string& name, std::size_t size_bytes);
+    Ram(Backing backing, bool keeps);
+    void zap(FrameRun run) const;
 
     Fd fd_;
     Mapping mapping_;
+    bool huge_;
+    bool keeps_;  // frames that are free keep their host memory, wiped
+    std::string note_;
     std::uint32_t frame_count_;
     std::shared_ptr<HostMemory> beside_;
     mutable std::mutex mutex_;

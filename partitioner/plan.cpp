@@ -87,6 +87,8 @@ Result<Plan> make_plan(const Policy& policy, const Machine& machine, const PlanO
     plan.nodes = planned_nodes(policy, machine, placement.pus);
     plan.shared_memory = policy.shared_memory;
     plan.threads = policy.threads;
+    plan.pages = policy.pages;
+    plan.prefault = policy.prefault;
     plan.shape = policy.interconnect.shape;
     plan.dimensions = dimensions_of(policy.interconnect, count);
     plan.link = policy.interconnect.link;

@@ -38,6 +38,8 @@ struct Plan {
     std::vector<PlannedNode> nodes;   // by id
     std::uint64_t shared_memory = 0;  // bytes of RAM of the whole multiprocessor in shared-memory mode
     Threads threads = Threads::kScatter;
+    Pages pages = Pages::kSmall;  // what memory is made of
+    bool prefault = false;        // taken when the topology is carved, not when a program touches it
     Shape shape = Shape::kFull;
     std::vector<std::uint32_t> dimensions;
     LinkModel link;

@@ -97,6 +97,8 @@ json::object to_json(const Plan& plan) {
             {"machine", {{"source", text(plan.machine)}, {"cores", plan.machine_cores}, {"pus", plan.machine_pus}}},
             {"nodes", nodes_json(plan)},
             {"shared_memory", plan.shared_memory},
+            {"pages", text(to_string(plan.pages))},
+            {"prefault", plan.prefault},
             {"threads", text(to_string(plan.threads))},
             {"interconnect", interconnect_json(plan)},
             {"links", links_json(plan)},
@@ -110,6 +112,8 @@ json::object to_vmm_config(const Plan& plan) {
             {"backend", text(to_string(plan.backend))},
             {"nodes", nodes_json(plan)},
             {"shared_memory", plan.shared_memory},
+            {"pages", text(to_string(plan.pages))},
+            {"prefault", plan.prefault},
             {"threads", text(to_string(plan.threads))},
             {"links", modelled_links_json(plan)},
             {"files", divisi::to_json(plan.files)},
@@ -144,6 +148,9 @@ Result<Plan> plan_from_json(const json::object& object) {
     DIVISI_TRY_ASSIGN(plan.shared_memory, uint_field_or(object, "shared_memory", 0));
     DIVISI_TRY_ASSIGN(const std::string threads, string_field_or(object, "threads", "scatter"));
     DIVISI_TRY_ASSIGN(plan.threads, parse_threads(threads));
+    DIVISI_TRY_ASSIGN(const std::string pages, string_field_or(object, "pages", "4KiB"));
+    DIVISI_TRY_ASSIGN(plan.pages, parse_pages(pages));
+    DIVISI_TRY_ASSIGN(plan.prefault, bool_field_or(object, "prefault", false));
     if (object.contains("files")) {
         DIVISI_TRY_ASSIGN(const json::object* files, object_field(object, "files"));
         DIVISI_TRY_ASSIGN(plan.files, file_rules_from_json(*files));

@@ -22,6 +22,9 @@ std::string_view to_string(PlacementKind placement) noexcept {
 std::string_view to_string(Threads threads) noexcept {
     return name_of(threads, kThreads);
 }
+std::string_view to_string(Pages pages) noexcept {
+    return name_of(pages, kPages);
+}
 std::string_view to_string(Backend backend) noexcept {
     return name_of(backend, kBackends);
 }
@@ -37,6 +40,13 @@ Result<Threads> parse_threads(std::string_view text) {
         if (name == text) return threads;
     return make_error(Errc::kUsage, "no such placement of threads", "'" + std::string(text) + "'",
                       "use scatter or compact");
+}
+
+Result<Pages> parse_pages(std::string_view text) {
+    for (const auto& [pages, name] : kPages)
+        if (name == text) return pages;
+    return make_error(Errc::kUsage, "no such kind of pages", "'" + std::string(text) + "'",
+                      "use 4KiB, transparent or 2MiB");
 }
 
 Result<void> check_name(std::string_view name) {

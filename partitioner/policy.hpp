@@ -40,14 +40,21 @@ enum class Threads : std::uint8_t {
     kScatter,  // where the fewest run on its PU, and on its core
     kCompact,  // the one with the lowest number
 };
+enum class Pages : std::uint8_t {
+    kSmall,        // 4 KiB
+    kTransparent,  // 2 MiB where the kernel finds them
+    kHuge,         // 2 MiB out of the kernel's pool
+};
 enum class Backend : std::uint8_t { kAuto, kKvm, kDirect };
 
 [[nodiscard]] std::string_view to_string(Smt smt) noexcept;
 [[nodiscard]] std::string_view to_string(PlacementKind placement) noexcept;
 [[nodiscard]] std::string_view to_string(Threads threads) noexcept;
+[[nodiscard]] std::string_view to_string(Pages pages) noexcept;
 [[nodiscard]] std::string_view to_string(Backend backend) noexcept;
 // Errors: kUsage, naming the choices.
 Result<Backend> parse_backend(std::string_view text);
+Result<Pages> parse_pages(std::string_view text);
 Result<Threads> parse_threads(std::string_view text);
 
 // Which cores: all usable ones, the first `count`, or exactly the listed hwloc logical indexes (sorted, each once).
@@ -83,6 +90,8 @@ struct Policy {
     Mode mode = Mode::kMessagePassing;
     std::uint64_t shared_memory = 1U << 30U;  // bytes
     Threads threads = Threads::kScatter;
+    Pages pages = Pages::kSmall;
+    bool prefault = false;
     Interconnect interconnect;
     PlacementKind placement = PlacementKind::kCompact;
     std::vector<Pin> pins;

@@ -56,6 +56,7 @@ public:
               }},
              {"mode", [this](const YamlValue& value) { assign(policy_.mode, read_.choice(value, "mode", kModes)); }},
              {"shared", [this](const YamlValue& value) { shared(value); }},
+             {"memory", [this](const YamlValue& value) { memory(value); }},
              {"interconnect", [this](const YamlValue& value) { interconnect(value); }},
              {"placement", [this](const YamlValue& value) { placement(value); }},
              {"files", [this](const YamlValue& value) { files(value); }},
@@ -152,6 +153,14 @@ private:
                    {"threads", [this](const YamlValue& threads) {
                         assign(policy_.threads, read_.choice(threads, "threads", kThreads));
                     }}});
+    }
+
+    void memory(const YamlValue& value) {
+        read_.map(
+            value, "memory",
+            {{"pages", [this](const YamlValue& pages) { assign(policy_.pages, read_.choice(pages, "pages", kPages)); }},
+             {"prefault",
+              [this](const YamlValue& prefault) { assign(policy_.prefault, read_.boolean(prefault, "prefault")); }}});
     }
 
     void interconnect(const YamlValue& value) {

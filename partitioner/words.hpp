@@ -18,6 +18,8 @@ inline constexpr Words<PlacementKind, 4> kPlacements{{{PlacementKind::kCompact, 
                                                       {PlacementKind::kLinked, "linked"},
                                                       {PlacementKind::kExplicit, "explicit"}}};
 inline constexpr Words<Threads, 2> kThreads{{{Threads::kScatter, "scatter"}, {Threads::kCompact, "compact"}}};
+inline constexpr Words<Pages, 3> kPages{
+    {{Pages::kSmall, "4KiB"}, {Pages::kTransparent, "transparent"}, {Pages::kHuge, "2MiB"}}};
 inline constexpr Words<Backend, 3> kBackends{
     {{Backend::kAuto, "auto"}, {Backend::kKvm, "kvm"}, {Backend::kDirect, "direct"}}};
 inline constexpr Words<Mode, 2> kModes{

@@ -42,6 +42,20 @@ Result<NodeConfig> parse_node(const json::value& value, std::size_t index) {
     return node;
 }
 
+Result<RamKind> parse_ram(const json::object& root) {
+    RamKind kind;
+    DIVISI_TRY_ASSIGN(const std::string pages, string_field_or(root, "pages", "4KiB"));
+    if (pages == "transparent") {
+        kind.pages = RamKind::Pages::kTransparent;
+    } else if (pages == "2MiB") {
+        kind.pages = RamKind::Pages::kHuge;
+    } else if (pages != "4KiB") {
+        return make_error(Errc::kProtocol, "'pages' must be 4KiB, transparent or 2MiB");
+    }
+    DIVISI_TRY_ASSIGN(kind.prefault, bool_field_or(root, "prefault", false));
+    return kind;
+}
+
 Result<LinkConfig> parse_link(const json::value& value, std::size_t nodes) {
     const json::object* object = value.if_object();
     if (object == nullptr) return make_error(Errc::kProtocol, "a link must be an object");
@@ -85,6 +99,7 @@ Result<Config> parse_config(std::string_view text) {
     if (threads != "scatter" && threads != "compact")
         return make_error(Errc::kProtocol, "'threads' must be scatter or compact");
     config.threads = threads == "scatter" ? Spread::kScatter : Spread::kCompact;
+    DIVISI_TRY_ASSIGN(config.ram, parse_ram(root));
     DIVISI_TRY_ASSIGN(const json::array* links, array_field(root, "links"));
     for (const json::value& value : *links) {
         DIVISI_TRY_ASSIGN(const LinkConfig link, parse_link(value, config.nodes.size()));

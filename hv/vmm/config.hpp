@@ -10,6 +10,7 @@
 #include "base/json.hpp"
 #include "base/result.hpp"
 #include "hv/places.hpp"
+#include "hv/ram.hpp"
 
 namespace divisi::hv::vmm {
 
@@ -33,6 +34,7 @@ struct Config {
     std::string backend;
     std::vector<NodeConfig> nodes;  // by id
     std::uint64_t shared_memory = 0;
+    RamKind ram;
     Spread threads = Spread::kScatter;
     std::vector<LinkConfig> links;
     FileRules files;

@@ -106,7 +106,15 @@ Server::Server(std::unique_ptr<Topology> topology, Fd listener, std::optional<Un
     : topology_(std::move(topology)),
       listener_(std::move(listener)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      unwinding_(std::move(unwinding)) {}
+      unwinding_(std::move(unwinding)) {
+    note_memory();
+}
+
+void Server::note_memory() {
+    std::string note = topology_->memory_note();
+    const std::lock_guard lock(jobs_mutex_);
+    memory_note_ = std::move(note);
+}
 
 Server::~Server() {
     for (const auto& connection : connections_) {
@@ -224,8 +232,10 @@ json::object Server::status() {
     for (const LinkConfig& link : topology_->config().links)
         links.push_back(json::object{{"a", link.a.value}, {"b", link.b.value}});
     json::array jobs;
+    std::string memory_note;
     {
         const std::lock_guard lock(jobs_mutex_);
+        memory_note = memory_note_;
         for (const auto& item : jobs_) jobs.push_back(item->describe());
     }
     return {{"ok", true},
@@ -237,6 +247,7 @@ json::object Server::status() {
             {"backend", topology_->backend_name()},
             {"backend_reason", topology_->backend_reason()},
             {"vmm_pid", ::getpid()},
+            {"memory_note", memory_note},
             {"shared_memory", topology_->config().shared_memory},
             {"nodes", std::move(nodes)},
             {"links", std::move(links)},
@@ -286,6 +297,7 @@ Result<json::object> Server::switch_mode(const json::object& request) {
     switching_ = true;
     Result<void> switched = topology_->switch_to(mode);
     switching_ = false;
+    note_memory();
     DIVISI_TRY(std::move(switched));
     return json::object{{"ok", true}, {"changed", changed}};
 }

@@ -54,6 +54,7 @@ private:
     Result<void> end_running_job(std::string_view when);
     std::shared_ptr<Job> running_job();
     void collect_finished();
+    void note_memory();
 
     std::unique_ptr<Topology> topology_;
     Fd listener_;
@@ -62,8 +63,9 @@ private:
     FutexTable futexes_{timers_};
     BlockingCalls blocking_;
     std::optional<UnwindServer> unwinding_;
-    std::mutex change_;  // held while the topology changes or a job is being started
-    std::mutex jobs_mutex_;
+    std::mutex change_;      // held while the topology changes or a job is being started
+    std::mutex jobs_mutex_;  // and of what a status tells
+    std::string memory_note_;
     std::deque<std::shared_ptr<Job>> jobs_;
     std::uint64_t last_job_ = 0;
     std::atomic<bool> switching_{false};

@@ -23,7 +23,11 @@ std::vector<WindowPiece> to_pieces(const std::vector<shm::WindowPiece>& pieces) 
 }  // namespace
 
 Topology::Topology(Config config, Scratch scratch, ChosenBackend backend)
-    : config_(std::move(config)), scratch_(std::move(scratch)), backend_(std::move(backend)), mode_(config_.mode) {}
+    : config_(std::move(config)), scratch_(std::move(scratch)), backend_(std::move(backend)), mode_(config_.mode) {
+    // A stub process maps memory page by page, which files of huge pages do not allow.
+    if (config_.ram.pages == RamKind::Pages::kHuge && backend_.backend->name() != "kvm")
+        config_.ram.pages = RamKind::Pages::kTransparent;
+}
 
 Topology::~Topology() {
     // Nodes first: their processors must let go of the memory before it goes.
@@ -79,12 +83,12 @@ RankNodes Topology::default_layout(Mode mode) const {
 Result<std::unique_ptr<Topology::Memory>> Topology::make_memory(Mode mode) const {
     auto memory = std::make_unique<Memory>();
     if (mode == Mode::kSharedMemory) {
-        DIVISI_TRY_ASSIGN(auto ram, Ram::create("divisi-" + config_.name, config_.shared_memory, -1));
+        DIVISI_TRY_ASSIGN(auto ram, Ram::create("divisi-" + config_.name, config_.shared_memory, -1, config_.ram));
         memory->rams.push_back(std::move(ram));
     } else {
         for (const NodeConfig& node : config_.nodes) {
             DIVISI_TRY_ASSIGN(auto ram, Ram::create(fmt::format("divisi-{}-{}", config_.name, node.id.value),
-                                                    node.memory, node.numa));
+                                                    node.memory, node.numa, config_.ram));
             memory->rams.push_back(std::move(ram));
         }
     }
@@ -184,6 +188,12 @@ Result<void> Topology::prepare_job(const RankNodes& ranks, const std::vector<std
     const std::lock_guard lock(traffic_mutex_);
     job_runs_ = true;
     return fabric_->begin_job(job);
+}
+
+std::string Topology::memory_note() const {
+    for (const auto& ram : memory_->rams)
+        if (!ram->note().empty()) return ram->note();
+    return {};
 }
 
 Ram& Topology::ram(std::uint32_t node) const {

@@ -52,6 +52,8 @@ public:
         return fabric_->window(NodeId{node}, mode_);
     }
     [[nodiscard]] Ram& ram(std::uint32_t node) const;
+    // What of the memory's kind could not be had; empty where all could. With no switch under way.
+    [[nodiscard]] std::string memory_note() const;
     [[nodiscard]] GuestClock& clock() const { return *clock_; }
     [[nodiscard]] PageTables& tables(std::size_t rank) const { return *memory_->tables[rank]; }
     // The prepared job's own /tmp, /var/tmp and /dev/shm.

@@ -55,6 +55,42 @@ class RealVmm(SandboxTest):
         self.assertEqual(sent, sum(link["messages"] for link in traffic["links"]), "every pair has a link")
         self.assertIn("pair.1: %d messages" % sent, self.ok("show", "--traffic", "pair"))
 
+    def test_memory_of_every_kind(self):
+        dirty = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+int main(void) {  // most of what a node has, one page of it with other rights
+    const size_t bytes = 40 << 20;
+    unsigned char* memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return 1;
+    if (mprotect(memory + (9 << 20), 4096, PROT_READ) != 0) return 2;
+    for (size_t at = 0; at < bytes; at += 4096) {
+        if (memory[at] != 0) return 3;
+        if (at != 9 << 20) memory[at] = 1;
+    }
+    if (madvise(memory + (4 << 20), 3 << 20, MADV_DONTNEED) != 0) return 4;
+    for (size_t at = 0; at < bytes; at += 4096)
+        if (memory[at] != (at != 9 << 20 && (at < 4 << 20 || at >= 7 << 20))) return 5;
+    return munmap(memory + (16 << 20), 5 << 20) == 0 && memory[21 << 20] == 1 ? 0 : 6;
+}
+"""
+        program = self.build_program(dirty, "cc", "-static")
+        for kind in ("pages: 4KiB, prefault: true", "pages: transparent", "pages: 2MiB", "pages: 2MiB, prefault: true"):
+            policy = self.policy(nodes=2)
+            with open(policy, encoding="ascii") as file:
+                text = file.read().replace("memory: 16MiB", "memory: 64MiB") + "memory: {%s}\n" % kind
+            with open(policy, "w", encoding="ascii") as file:
+                file.write(text)
+            self.ok("carve", policy)
+            note = self.json("show", "pair")["memory_note"]
+            self.assertEqual("memory: " + note in self.ok("show", "pair"), note != "", kind)
+            for _ in range(2):  # nothing of a job is left for the next
+                self.ok("run", "pair", "--", program)
+            self.ok("switch", "pair", "shared-memory")
+            self.ok("run", "pair", "--", program)
+            self.ok("release", "pair")
+
     def test_the_main_job(self):
         pid = self.carve(nodes=8)
         self.assertEqual(len(self.json("show", "pair")["nodes"]), 8)

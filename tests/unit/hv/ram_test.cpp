@@ -62,5 +62,29 @@ TEST(Ram, InvalidationKeepsTheContents) {
     EXPECT_STREQ(reinterpret_cast<const char*>(ram->host(run.first)), "kept");
 }
 
+TEST(Ram, KeepsPrefaultedMemoryAndWipesIt) {
+    const auto ram = Ram::create("prefaulted", 512 * kPageBytes, -1, {RamKind::Pages::kSmall, true});
+    ASSERT_TRUE(ram);
+    EXPECT_EQ((*ram)->note(), "");
+    const FrameRun run = (*ram)->allocate(16);
+    ASSERT_EQ(run.count, 16U);
+    *(*ram)->host(run.first) = std::byte{7};
+    (*ram)->invalidate(run);
+    EXPECT_EQ(*(*ram)->host(run.first), std::byte{7});
+    (*ram)->free(run);
+    EXPECT_EQ(*(*ram)->host(run.first), std::byte{0});
+    struct stat status {};
+    ASSERT_EQ(::fstat((*ram)->fd(), &status), 0);
+    EXPECT_EQ(static_cast<std::size_t>(status.st_blocks) * 512, 512 * kPageBytes);
+}
+
+TEST(Ram, TakesSmallPagesWhereHugeOnesAreNotToBeHad) {
+    // More than any pool has.
+    const auto ram = Ram::create("huge", std::size_t{1} << 38U, -1, {RamKind::Pages::kHuge, false});
+    if (!ram) GTEST_SKIP() << "SKIP: no address space for the test";
+    EXPECT_NE((*ram)->note(), "");
+    *(*ram)->host(0) = std::byte{1};
+}
+
 }  // namespace
 }  // namespace divisi::hv

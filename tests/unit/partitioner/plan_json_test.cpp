@@ -50,7 +50,8 @@ TEST(PlanJson, IsTheConfigurationOfTheVmm) {
 
 TEST(PlanJson, ComesBackFromTheConfiguration) {
     const Plan original = plan(
-        "nodes: {count: 12}\nfiles: {hidden: [/h]}\nshared: {threads: compact}\ninterconnect: {shape: torus, "
+        "nodes: {count: 12}\nfiles: {hidden: [/h]}\nshared: {threads: compact}\nmemory: {pages: transparent, prefault: "
+        "true}\ninterconnect: {shape: torus, "
         "dimensions: [3, 4]}\n",
         data_file("machines/numa.xml"));
     const auto text = json::serialize(to_vmm_config(original));
@@ -60,6 +61,8 @@ TEST(PlanJson, ComesBackFromTheConfiguration) {
     ASSERT_TRUE(back) << back.error().message();
     EXPECT_EQ(to_vmm_config(*back), to_vmm_config(original));
     EXPECT_EQ(back->threads, Threads::kCompact);
+    EXPECT_EQ(back->pages, Pages::kTransparent);
+    EXPECT_TRUE(back->prefault);
     EXPECT_EQ(back->shape, Shape::kTorus);
     EXPECT_EQ(back->dimensions, original.dimensions);
     EXPECT_EQ(back->metrics, original.metrics);

@@ -38,6 +38,9 @@ mode: shared-memory
 shared:
   memory: 2 GiB
   threads: compact
+memory:
+  pages: 2MiB
+  prefault: true
 interconnect:
   shape: torus
   dimensions: [2, 3]
@@ -62,6 +65,8 @@ files:
     EXPECT_EQ(result->mode, Mode::kSharedMemory);
     EXPECT_EQ(result->shared_memory, 2ULL << 30U);
     EXPECT_EQ(result->threads, Threads::kCompact);
+    EXPECT_EQ(result->pages, Pages::kHuge);
+    EXPECT_TRUE(result->prefault);
     EXPECT_EQ(result->interconnect.shape, Shape::kTorus);
     EXPECT_THAT(result->interconnect.dimensions, ElementsAre(2, 3));
     EXPECT_EQ(result->interconnect.link.latency, std::chrono::nanoseconds(1500));
@@ -80,6 +85,8 @@ TEST(Policy, HasDefaults) {
     EXPECT_EQ(least.mode, Mode::kMessagePassing);
     EXPECT_EQ(least.shared_memory, 1U << 30U);
     EXPECT_EQ(least.threads, Threads::kScatter);
+    EXPECT_EQ(least.pages, Pages::kSmall);
+    EXPECT_FALSE(least.prefault);
     EXPECT_EQ(least.interconnect.shape, Shape::kFull);
     EXPECT_EQ(least.interconnect.link, LinkModel{});
     EXPECT_EQ(least.placement, PlacementKind::kCompact);
