@@ -35,7 +35,7 @@ TEST(PlanJson, TellsWhatProgramsNeed) {
 
 TEST(PlanJson, IsTheConfigurationOfTheVmm) {
     const json::object config = to_vmm_config(small());
-    EXPECT_EQ(config.size(), 9U);
+    EXPECT_EQ(config.size(), 11U);
     EXPECT_EQ(config.at("name").as_string(), "test");
     EXPECT_EQ(config.at("mode").as_string(), "shared-memory");
     EXPECT_EQ(config.at("backend").as_string(), "auto");
@@ -43,6 +43,8 @@ TEST(PlanJson, IsTheConfigurationOfTheVmm) {
     EXPECT_EQ(config.at("nodes").at(0).as_object().size(), 6U);
     EXPECT_EQ(config.at("shared_memory").to_number<std::uint64_t>(), 1U << 30U);
     EXPECT_EQ(config.at("threads").as_string(), "scatter");
+    EXPECT_EQ(config.at("pages").as_string(), "4KiB");
+    EXPECT_FALSE(config.at("prefault").as_bool());
     EXPECT_EQ(config.at("links").as_array().size(), 3U);
     EXPECT_EQ(config.at("files").at("writable").at(0).as_string(), ".");
     EXPECT_THAT(std::string(config.at("policy").as_string()), HasSubstr("apiVersion: divisi/v1"));
