@@ -80,6 +80,7 @@ int divisi_barrier(void) {
     ++dvi.barriers;
     dvi.call = __func__;
     if (dvi_tree_is_free() && (dvi.page->flags & DIVISI_ABI_FLAG_OWN_PUS) != 0u) return barrier_by_dissemination();
+    if (!dvi_wakes_are_dear()) return barrier_by_tree();
     dvi_hold_wakes();
     const int result = barrier_by_tree();
     dvi_release_wakes();

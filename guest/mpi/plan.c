@@ -232,9 +232,10 @@ int dvm_collective_run_small(struct dvm_collective* collective, MPI_Comm comm, d
     plan.error = MPI_SUCCESS;
     plan.allocated = NULL;
     plan.used = 0;
-    dvm_hold_wakes();
+    const bool hold = dvi_wakes_are_dear() != 0;
+    if (hold) dvm_hold_wakes();
     const int planned = planner(&plan, collective);
-    dvm_release_wakes();
+    if (hold) dvm_release_wakes();
     free_memory(&plan);
     return raised(collective->comm, planned != MPI_SUCCESS ? planned : plan.error, call);
 }
