@@ -90,8 +90,8 @@ void dvi_wake(uint32_t* word);
 static inline void dvi_hold_wakes(void) {
     ++dvi.holding;
 }
-/* Whether to hold back the wakes of one small round, a barrier's: on `direct` that made it half as slow again, as those
- * who are woken one by one begin to answer sooner, and a system call costs little there. */
+/* Whether to hold back the wakes of one small round, as a barrier's: on `direct`, where a system call costs little, it
+ * takes half as long again then, as those who are woken one by one begin to answer sooner. */
 static inline int dvi_wakes_are_dear(void) {
     return dvi.page != NULL && dvi.page->backend == DIVISI_ABI_BACKEND_KVM;
 }
