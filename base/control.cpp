@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/packet.hpp"
+
 namespace divisi {
 namespace {
 
@@ -54,27 +56,8 @@ Result<void> connect_to(int socket, const sockaddr_un& address) {
     return {};
 }
 
-Result<void> send_packet(int socket, std::string_view packet, std::span<const int> fds) {
-    iovec vector{const_cast<char*>(packet.data()), packet.size()};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * (ControlConnection::kMaxFds + 1))> control{};
-    msghdr header{};
-    header.msg_iov = &vector;
-    header.msg_iovlen = 1;
-    if (!fds.empty()) {
-        header.msg_control = control.data();
-        header.msg_controllen = CMSG_SPACE(fds.size_bytes());
-        cmsghdr* message = CMSG_FIRSTHDR(&header);
-        message->cmsg_level = SOL_SOCKET;
-        message->cmsg_type = SCM_RIGHTS;
-        message->cmsg_len = CMSG_LEN(fds.size_bytes());
-        std::memcpy(CMSG_DATA(message), fds.data(), fds.size_bytes());
-    }
-    ssize_t sent = 0;
-    do {
-        sent = ::sendmsg(socket, &header, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    if (sent < 0) return system_error(errno, "cannot send a control message");
-    return {};
+Result<void> send_text(int socket, std::string_view text, std::span<const int> fds) {
+    return send_packet(socket, std::as_bytes(std::span(text)), fds, "send a control message");
 }
 
 std::vector<Fd> take_fds(msghdr& header) {
@@ -127,14 +110,14 @@ Result<ControlConnection> ControlConnection::connect(const std::string& path, st
 Result<void> ControlConnection::send(const json::object& body, std::span<const int> fds) {
     if (fds.size() > kMaxFds) return make_error(Errc::kProtocol, "too many descriptors in one control message");
     const std::string text = json::serialize(body);
-    if (text.size() < kPacketBytes) return send_packet(socket_.get(), kInline + text, fds);
+    if (text.size() < kPacketBytes) return send_text(socket_.get(), kInline + text, fds);
     if (text.size() > kMaxTextBytes) return make_error(Errc::kProtocol, "control message too large");
     const Fd memory(::memfd_create("divisi-message", MFD_CLOEXEC));
     if (!memory.valid()) return system_error(errno, "cannot create a memory file");
     DIVISI_TRY(write_all(memory.get(), text, "control message"));
     std::vector<int> all{memory.get()};
     all.insert(all.end(), fds.begin(), fds.end());
-    return send_packet(socket_.get(), std::string_view(&kInMemfd, 1), all);
+    return send_text(socket_.get(), std::string_view(&kInMemfd, 1), all);
 }
 
 Result<std::optional<ControlMessage>> ControlConnection::receive() {

@@ -26,9 +26,9 @@ public:
     ~BlockingCalls();
 
     // Runs `call` on another host thread, destroys it, then runs `done` with its result. `call` must return soon with
-    // -EINTR when its thread is kicked (hv/kick_signal.hpp). At most one call a guest thread.
+    // -EINTR when its thread is kicked (hv/kick_signal.hpp). At most one call a guest thread. Where the host has no
+    // thread for it, the result is -ENOMEM.
     void submit(const Thread& caller, std::function<std::int64_t()> call, std::function<void(std::int64_t)> done);
-    // Where the host has no thread for it, the result is -ENOMEM.
     // Makes the guest thread's call return -EINTR early, if it has one and it is not already over.
     void cancel(const Thread& caller);
     // Cancels all calls of a program, and waits until none of them runs: afterwards nothing of them is used.

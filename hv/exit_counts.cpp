@@ -3,8 +3,6 @@
 namespace divisi::hv {
 namespace {
 
-constexpr std::uint8_t kPageFault = 14;
-
 // There is one writer: no read-modify-write is needed.
 void increment(std::atomic<std::uint64_t>& counter) {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -26,7 +24,7 @@ void ExitCounts::count(unsigned cpu, const Exit& exit, std::uint64_t number) {
         case Exit::Kind::kSyscall:
             if (number < kNumbers) increment(mine.calls[number]);
             return;
-        case Exit::Kind::kException: increment(exit.vector == kPageFault ? mine.page_faults : mine.exceptions); return;
+        case Exit::Kind::kException: increment(exit.page_fault() ? mine.page_faults : mine.exceptions); return;
         case Exit::Kind::kInterrupted: increment(mine.kicks); return;
         default: return;
     }

@@ -28,6 +28,23 @@ struct Exit {
     std::uint32_t error_code = 0;
     std::uint64_t address = 0;
     Error failure{};
+
+    static constexpr std::uint8_t kPageFault = 14;  // a vector
+    [[nodiscard]] bool page_fault() const { return kind == Kind::kException && vector == kPageFault; }
+
+    static Exit syscall() {
+        Exit exit;
+        exit.kind = Kind::kSyscall;
+        return exit;
+    }
+    static Exit exception(std::uint8_t vector, std::uint32_t error_code, std::uint64_t address) {
+        Exit exit;
+        exit.kind = Kind::kException;
+        exit.vector = vector;
+        exit.error_code = error_code;
+        exit.address = address;
+        return exit;
+    }
 };
 
 // One node's processor and its view of memory.

@@ -89,21 +89,13 @@ size_t divisi_try_send_max(void) {
 
 /* ---- receiving ---- */
 
-/* Looks for a slot; where the peer can be writing one just now, a little longer. */
-static int look_for_slot(struct dvi_link* link) {
-    int seen = dvi_peek(link);
-    for (uint32_t look = 0; seen == DIVISI_RING_WAIT && link->other_pu && look < 500u; ++look) {
-        /* Looks without a pause between them take the line away from who is about to write it. */
-        __builtin_ia32_pause();
-        seen = dvi_peek(link);
-    }
-    return seen;
-}
+/* Before a wait, for what is under way. */
+#define LOOKS 500u
 
 /* Waits for the next slot of `link`. */
 static int await_slot(struct dvi_link* link) {
     for (;;) {
-        const int seen = look_for_slot(link);
+        const int seen = dvi_peek_for(link, LOOKS);
         if (seen == DIVISI_RING_OK) return DIVISI_OK;
         if (seen == DIVISI_RING_BROKEN) return dvi_fail(DIVISI_EPROTO, (int)link->rank);
         /* What was sent before the peer went is still received: so look again after having seen that it is gone. */

@@ -5,7 +5,7 @@
 #include "engine.h"
 
 /* How often a receive looks at its ring before it makes a request of itself. */
-#define LOOKS 2000
+#define LOOKS 2000u
 
 struct dvm_request* dvm_request_of(MPI_Request request) {
     return dvm_is(request, DVM_REQUEST) ? (struct dvm_request*)request : NULL;
@@ -243,12 +243,7 @@ static bool undisturbed(const struct dvm_peer* peer) {
 static bool receive_at_once(struct dvm_peer* peer, uint64_t envelope, uint64_t mask, void* buffer, uint64_t least,
                             uint64_t room, uint64_t* received) {
     struct dvi_link* const link = peer->link;
-    int seen = dvi_peek(link);
-    for (int look = 0; seen == DIVISI_RING_WAIT && link->other_pu && look < LOOKS; ++look) {
-        /* Looks without a pause between them take the line away from who is about to write it. */
-        __builtin_ia32_pause();
-        seen = dvi_peek(link);
-    }
+    const int seen = dvi_peek_for(link, LOOKS);
     if (seen != DIVISI_RING_OK || link->rx.kind != DIVISI_SLOT_SMALL ||
         (link->rx.tag & (mask | DVM_KIND_MASK)) != envelope || link->rx.length > room || link->rx.length < least)
         return false;

@@ -19,7 +19,7 @@
 namespace divisi::hv {
 namespace {
 
-constexpr std::uint8_t kGeneralProtection = 13, kPageFault = 14;
+constexpr std::uint8_t kGeneralProtection = 13;
 constexpr std::uint64_t kErrorWrite = 2, kErrorFetch = 16, kErrorKey = 32;
 constexpr std::uint64_t kUretprobe = 335;
 constexpr Gva kVsyscallPage = 0xffff'ffff'ff60'0000;
@@ -70,21 +70,6 @@ void take_rest(const Registers& frame, Registers& regs) {
     regs.rbx = frame.rbx, regs.rbp = frame.rbp, regs.rsp = frame.rsp;
     regs.r12 = frame.r12, regs.r13 = frame.r13, regs.r14 = frame.r14, regs.r15 = frame.r15;
     regs.rcx = frame.rcx, regs.r11 = frame.r11, regs.rflags = frame.rflags;
-}
-
-Exit exception(std::uint8_t vector, std::uint32_t error_code, Gva address) {
-    Exit exit;
-    exit.kind = Exit::Kind::kException;
-    exit.vector = vector;
-    exit.error_code = error_code;
-    exit.address = address;
-    return exit;
-}
-
-Exit system_call() {
-    Exit exit;
-    exit.kind = Exit::Kind::kSyscall;
-    return exit;
 }
 
 // The exception that a signal stands for. The number that comes along says which of several; it is an older one's where
@@ -282,7 +267,7 @@ std::optional<Exit> DirectVcpu::on_call(Registers& regs) {
         regs = task_->frame().registers();
         regs.rax = static_cast<std::uint32_t>(call.nr);
         regs.rip -= 2;
-        return exception(kGeneralProtection, (0x80U << 3U) | 2U, 0);
+        return Exit::exception(kGeneralProtection, (0x80U << 3U) | 2U, 0);
     }
     regs.rax = static_cast<std::uint32_t>(call.nr);
     regs.rdi = call.args[0], regs.rsi = call.args[1], regs.rdx = call.args[2];
@@ -295,7 +280,7 @@ std::optional<Exit> DirectVcpu::on_call(Registers& regs) {
         // The kernel has already returned from its page to the caller.
         if (vsyscall) regs.rip = task_->frame().registers().rip;
     }
-    return system_call();
+    return Exit::syscall();
 }
 
 std::optional<Exit> DirectVcpu::on_frame(Registers& regs) {
@@ -319,9 +304,9 @@ std::optional<Exit> DirectVcpu::on_signal(int signo, const SignalFrame::Trap& tr
     if (signo == SIGILL && by_kernel) {
         // uretprobe, which kernels since 6.14 let through every filter, and answer by this signal.
         regs.rax = kUretprobe;
-        return system_call();
+        return Exit::syscall();
     }
-    return exception(vector_of(signo, trap.number), static_cast<std::uint32_t>(trap.error_code), 0);
+    return Exit::exception(vector_of(signo, trap.number), static_cast<std::uint32_t>(trap.error_code), 0);
 }
 
 std::optional<Exit> DirectVcpu::page_fault(const SignalFrame::Trap& trap) {
@@ -336,7 +321,7 @@ std::optional<Exit> DirectVcpu::page_fault(const SignalFrame::Trap& trap) {
     if (*filled != StubSpace::Filled::kRefused && (trap.error_code & kErrorKey) == 0) return std::nullopt;
     pending_fault_ = {trap.address, write, execute};
     fault_pending_ = true;
-    return exception(kPageFault, static_cast<std::uint32_t>(trap.error_code), trap.address);
+    return Exit::exception(Exit::kPageFault, static_cast<std::uint32_t>(trap.error_code), trap.address);
 }
 
 std::chrono::nanoseconds DirectVcpu::time_elsewhere() const {

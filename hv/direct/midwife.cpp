@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/mapping.hpp"
+#include "base/packet.hpp"
 #include "hv/direct/spawn.hpp"
 
 namespace divisi::hv {
@@ -26,33 +27,6 @@ struct Reply {
     pid_t pid = -1;
     int error = 0;
 };
-
-struct Packet {
-    explicit Packet(Reply& reply) : part{&reply, sizeof reply} {
-        header.msg_iov = &part;
-        header.msg_iovlen = 1;
-        header.msg_control = control.data();
-        header.msg_controllen = control.size();
-    }
-    iovec part;
-    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(kMostFds * sizeof(int))> control{};
-    msghdr header{};
-};
-
-Result<void> send_fds(int socket, std::span<const int> fds) {
-    Reply nothing;
-    Packet packet(nothing);
-    packet.header.msg_controllen = CMSG_SPACE(fds.size_bytes());
-    cmsghdr* rights = CMSG_FIRSTHDR(&packet.header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(fds.size_bytes());
-    std::memcpy(CMSG_DATA(rights), fds.data(), fds.size_bytes());
-    while (::sendmsg(socket, &packet.header, MSG_NOSIGNAL) < 0) {
-        if (errno != EINTR) return system_error(errno, "cannot ask for a stub process");
-    }
-    return {};
-}
 
 // The midwife's own side. Its descriptors have the numbers of others in the rest of the process: no wrapper of the C
 // library that a sanitizer watches may see them.
@@ -71,11 +45,17 @@ public:
 
     // Nothing when nobody can ask any more.
     [[nodiscard]] std::optional<std::vector<int>> receive() const {
-        Reply nothing;
-        Packet packet(nothing);
-        const long count = ::syscall(SYS_recvmsg, socket_, &packet.header, MSG_CMSG_CLOEXEC);
+        std::byte request{};
+        iovec part{&request, sizeof request};
+        alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(kMostFds * sizeof(int))> control{};
+        msghdr header{};
+        header.msg_iov = &part;
+        header.msg_iovlen = 1;
+        header.msg_control = control.data();
+        header.msg_controllen = control.size();
+        const long count = ::syscall(SYS_recvmsg, socket_, &header, MSG_CMSG_CLOEXEC);
         if (count <= 0) return std::nullopt;
-        const cmsghdr* rights = CMSG_FIRSTHDR(&packet.header);
+        const cmsghdr* rights = CMSG_FIRSTHDR(&header);
         if (rights == nullptr) return std::vector<int>{};
         std::vector<int> fds((rights->cmsg_len - CMSG_LEN(0)) / sizeof(int));
         std::memcpy(fds.data(), CMSG_DATA(rights), fds.size() * sizeof(int));
@@ -149,7 +129,8 @@ Result<pid_t> Midwife::spawn(int image, std::span<const int> fds) {
     if (all.size() > kMostFds)
         return make_error(Errc::kInsufficient, "a stub process cannot have that many descriptors");
     const std::lock_guard lock(mutex_);
-    DIVISI_TRY(send_fds(socket_.get(), all));
+    const std::byte request{};
+    DIVISI_TRY(send_packet(socket_.get(), std::span(&request, 1), all, "ask for a stub process"));
     DIVISI_TRY_ASSIGN(const Reply born, hear(socket_.get()));
     if (born.error != 0)
         return system_error(born.error, "cannot start a stub process", {},

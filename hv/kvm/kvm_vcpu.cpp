@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::uint32_t kMsrStar = 0xc000'0081, kMsrLstar = 0xc000'0082, kMsrFmask = 0xc000'0084,
                         kMsrFsBase = 0xc000'0100, kMsrGsBase = 0xc000'0101;
-constexpr std::uint8_t kPageFault = 14;
 constexpr std::uint32_t kErrorUser = 4;
 
 void to_kvm(const Registers& from, kvm_regs& to) {
@@ -28,6 +27,13 @@ void to_kvm(const Registers& from, kvm_regs& to) {
     to.r8 = from.r8, to.r9 = from.r9, to.r10 = from.r10, to.r11 = from.r11;
     to.r12 = from.r12, to.r13 = from.r13, to.r14 = from.r14, to.r15 = from.r15;
     to.rip = from.rip, to.rflags = from.rflags;
+}
+
+// SYSCALL has left in RCX and R11 where the program goes on, and its flags.
+Exit system_call(Registers& regs) {
+    regs.rip = regs.rcx;
+    regs.rflags = regs.r11;
+    return Exit::syscall();
 }
 
 void from_kvm(const kvm_regs& from, Registers& to) {
@@ -212,11 +218,7 @@ Exit KvmVcpu::through_door(Registers& regs) {
     const kvm_run& run = run_page();
     if (run.mmio.is_write == 0 || regs.rip != fast_calls_left()) return turned_away(regs);
     ring0_ = false;
-    Exit exit;
-    exit.kind = Exit::Kind::kSyscall;
-    regs.rip = regs.rcx;
-    regs.rflags = regs.r11;
-    return exit;
+    return system_call(regs);
 }
 
 // The program itself has tried that page: nothing that it may touch. KVM still holds what it wants to complete of the
@@ -233,12 +235,7 @@ Exit KvmVcpu::turned_away(Registers& regs) {
     }
     from_kvm(run.s.regs.regs, regs);
     ring0_ = false;
-    Exit exit;
-    exit.kind = Exit::Kind::kException;
-    exit.vector = kPageFault;
-    exit.error_code = kErrorUser;
-    exit.address = kDoorGva;
-    return exit;
+    return Exit::exception(Exit::kPageFault, kErrorUser, kDoorGva);
 }
 
 // Where the processor stands says what happened, also when a kick caught it on the way in or out of ring 0.
@@ -256,11 +253,7 @@ Exit KvmVcpu::classify(Registers& regs) {
         ring0_ = (sregs.ss.dpl & 3U) == 0 && (sregs.cs.selector & 3U) == 0;
     }
     switch (place) {
-        case SystemPages::Place::kSyscall:
-            exit.kind = Exit::Kind::kSyscall;
-            regs.rip = regs.rcx;
-            regs.rflags = regs.r11;
-            return exit;
+        case SystemPages::Place::kSyscall: return system_call(regs);
         case SystemPages::Place::kReturn: {
             const auto pending = system_.pending_return();
             regs.rip = pending.rip;
@@ -276,22 +269,16 @@ Exit KvmVcpu::exception(std::uint8_t vector, Registers& regs) {
     const auto pushed = system_.pushed(vector, regs.rsp);
     if (!pushed) return failure(regs, 0);
     regs.rsp = pushed->rsp;
-    Exit exit;
-    if (vector == kPageFault && SystemPages::place_of(pushed->rip) == SystemPages::Place::kSyscall) {
+    if (vector == Exit::kPageFault && SystemPages::place_of(pushed->rip) == SystemPages::Place::kSyscall) {
         calls_stay_in_ring3_ = calls_stay_in_ring3_ || (pushed->error_code & kErrorUser) != 0;
-        exit.kind = Exit::Kind::kSyscall;
-        regs.rip = regs.rcx;
-        regs.rflags = regs.r11;
-        return exit;
+        return system_call(regs);
     }
     regs.rip = pushed->rip;
     regs.rflags = pushed->rflags;
     // The call is made again after whatever the exception leads to.
     static_cast<void>(back_to_call(regs));
-    exit.kind = Exit::Kind::kException;
-    exit.vector = vector;
-    exit.error_code = pushed->error_code;
-    if (vector == kPageFault) {
+    Exit exit = Exit::exception(vector, pushed->error_code, 0);
+    if (exit.page_fault()) {
         kvm_sregs sregs{};
         if (auto got = kvm_ioctl(vcpu_.get(), KVM_GET_SREGS, "KVM_GET_SREGS", &sregs); !got) return failure(regs, EIO);
         exit.address = sregs.cr2;

@@ -145,7 +145,7 @@ SysResult sys_futex(Call& call) {
     const auto count = static_cast<std::uint32_t>(std::clamp(call.int_arg(2), 0, INT32_MAX));
     const auto second_count = static_cast<std::uint32_t>(std::clamp(call.int_arg(3), 0, INT32_MAX));
     if (call.arg(0) % 4 != 0) return -EINVAL;
-    const FutexTable::Key key = call.program.futex_key(call.arg(0));
+    const auto key = [&call](std::size_t argument) { return call.program.futex_key(call.arg(argument)); };
     switch (command) {
         case FUTEX_WAIT: return futex_wait(call, ~0U, false, false);
         case FUTEX_WAIT_BITSET: return futex_wait(call, static_cast<std::uint32_t>(call.arg(5)), true, realtime);
@@ -155,16 +155,16 @@ SysResult sys_futex(Call& call) {
             return futex_wake(call, call.arg(0), std::max(count, 1U), static_cast<std::uint32_t>(call.arg(5)));
         case FUTEX_REQUEUE:
             if (call.memory().word(call.arg(4)) == nullptr) return -EFAULT;
-            return futexes.requeue(key, call.program.futex_key(call.arg(4)), count, second_count, std::nullopt);
+            return futexes.requeue(key(0), key(4), count, second_count, std::nullopt);
         case FUTEX_CMP_REQUEUE: {
             const auto check = word_at(call, call.arg(0), static_cast<std::uint32_t>(call.arg(5)));
             if (check.host == nullptr || call.memory().word(call.arg(4)) == nullptr) return -EFAULT;
-            return futexes.requeue(key, call.program.futex_key(call.arg(4)), count, second_count, check);
+            return futexes.requeue(key(0), key(4), count, second_count, check);
         }
         case FUTEX_WAKE_OP: {
             std::uint32_t* target = call.memory().word(call.arg(4));
             if (target == nullptr) return -EFAULT;
-            return futexes.wake_op(key, count, call.program.futex_key(call.arg(4)), second_count, target,
+            return futexes.wake_op(key(0), count, key(4), second_count, target,
                                    static_cast<std::uint32_t>(call.arg(5)));
         }
         case FUTEX_LOCK_PI: return futex_lock(call, true, true);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/json.hpp"
+#include "base/packet.hpp"
 #include "base/paths.hpp"
 #include "base/printable.hpp"
 #include "hv/unwind/wire.hpp"
@@ -80,21 +81,8 @@ Result<Unwinder> UnwindServer::open(const Image& image, const VdsoPlace& vdso, U
     DIVISI_TRY_ASSIGN(auto ends, socket_pair());
     UnwindTask task{image.load_base, vdso.fd >= 0 ? vdso.address : 0};
     const std::array<int, kUnwindTaskFds> fds{ends.second.get(), image.file->get(), vdso.fd};
-    const std::size_t bytes = (vdso.fd >= 0 ? 3 : 2) * sizeof(int);
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof fds)> control{};
-    iovec data{&task, sizeof task};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = CMSG_SPACE(bytes);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(bytes);
-    std::memcpy(CMSG_DATA(header), fds.data(), bytes);
-    if (::sendmsg(socket_.get(), &message, MSG_NOSIGNAL) != sizeof task)
-        return system_error(errno, "cannot hand a program over", "divisi-unwind");
+    DIVISI_TRY(send_packet(socket_.get(), std::as_bytes(std::span(&task, 1)),
+                           std::span(fds).first(vdso.fd >= 0 ? 3 : 2), "hand a program over", "divisi-unwind"));
     return Unwinder(std::move(ends.first), std::move(read_page));
 }
 

@@ -22,16 +22,11 @@
 #include "hv/outside_wakes.hpp"
 #include "hv/program.hpp"
 #include "hv/vmm/countdown.hpp"
+#include "hv/vmm/deadlock.hpp"
 #include "hv/vmm/output.hpp"
 #include "hv/vmm/topology.hpp"
 
 namespace divisi::hv::vmm {
-
-// The code of a job that was ended since its ranks waited for each other for ever.
-inline constexpr int kDeadlockExit = 123;
-
-// What is done about such a job.
-enum class OnDeadlock : std::uint8_t { kEnd, kReport, kIgnore };
 
 struct JobRequest {
     std::vector<std::string> argv;

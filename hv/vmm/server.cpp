@@ -58,15 +58,6 @@ Result<std::vector<std::uint32_t>> ranks_field(const json::object& object, std::
     return ranks;
 }
 
-Result<OnDeadlock> deadlock_field(const json::object& body) {
-    DIVISI_TRY_ASSIGN(const std::string word, string_field_or(body, "deadlock", "end"));
-    if (word == "end") return OnDeadlock::kEnd;
-    if (word == "report") return OnDeadlock::kReport;
-    if (word == "ignore") return OnDeadlock::kIgnore;
-    return make_error(Errc::kUsage, "no such thing to do about a deadlock", "'" + word + "'",
-                      "use end, report or ignore");
-}
-
 Result<JobRequest> parse_job(ControlMessage& message) {
     JobRequest request;
     if (message.fds.size() != 5)
@@ -90,7 +81,8 @@ Result<JobRequest> parse_job(ControlMessage& message) {
     DIVISI_TRY_ASSIGN(request.label, bool_field_or(body, "label", false));
     DIVISI_TRY_ASSIGN(request.tell_faults, bool_field_or(body, "faults", false));
     DIVISI_TRY_ASSIGN(request.core, bool_field_or(body, "core", false));
-    DIVISI_TRY_ASSIGN(request.on_deadlock, deadlock_field(body));
+    DIVISI_TRY_ASSIGN(const std::string deadlock, string_field_or(body, "deadlock", "end"));
+    DIVISI_TRY_ASSIGN(request.on_deadlock, parse_on_deadlock(deadlock));
     DIVISI_TRY_ASSIGN(request.client_pid, uint_field_or(body, "pid", 0));
     return request;
 }

@@ -39,7 +39,8 @@ Result<NativeRequest> read_request(int fd, std::span<char* const> argv) {
     DIVISI_TRY_ASSIGN(request.config, parse_config(json::serialize(*config)));
     DIVISI_TRY_ASSIGN(request.path, string_field(root, "path"));
     DIVISI_TRY_ASSIGN(request.label, bool_field_or(root, "label", false));
-    DIVISI_TRY_ASSIGN(request.on_deadlock, string_field(root, "deadlock"));
+    DIVISI_TRY_ASSIGN(const std::string deadlock, string_field(root, "deadlock"));
+    DIVISI_TRY_ASSIGN(request.on_deadlock, parse_on_deadlock(deadlock));
     for (const auto& [name, value] : {std::pair{"nodes", &request.nodes}, std::pair{"ranks", &request.ranks},
                                       std::pair{"threads", &request.threads}}) {
         DIVISI_TRY_ASSIGN(const std::uint64_t count, uint_field_or(root, name, 0));

@@ -23,7 +23,6 @@ namespace {
 
 constexpr std::chrono::seconds kImpatience{2};
 constexpr std::chrono::milliseconds kBetweenLooks{500};
-constexpr int kDeadlockExit = 123;
 
 // A program that is no image for a node may still be run here.
 bool is_message_passing(const std::string& path) {
@@ -176,13 +175,13 @@ json::array NativeJob::describe_waits() const {
 // Called whenever something has happened, and when nothing has for a while.
 void NativeJob::watch_for_deadlock() {
     const auto now = std::chrono::steady_clock::now();
-    if (request_.on_deadlock == "ignore" || deadlock_ || (looked_ && now - *looked_ < kBetweenLooks)) return;
+    if (request_.on_deadlock == OnDeadlock::kIgnore || deadlock_ || (looked_ && now - *looked_ < kBetweenLooks)) return;
     looked_ = now;
     std::vector<pid_t> running;
     for (const Rank& rank : ranks_)
         if (!rank.status) running.push_back(rank.process->pid());
     if (running.empty() || !stillness_.look(running)) return;
-    const bool ends = request_.on_deadlock == "end";
+    const bool ends = request_.on_deadlock == OnDeadlock::kEnd;
     deadlock_ = json::object{{"ended", ends}, {"ranks", describe_waits()}};
     std::string text;
     for (const std::string& line : deadlock_lines(*deadlock_)) text += fmt::format("divisi: {}\n", line);
@@ -192,7 +191,7 @@ void NativeJob::watch_for_deadlock() {
 }
 
 Result<int> NativeJob::run(int signals) {
-    const bool watches = request_.on_deadlock != "ignore";
+    const bool watches = request_.on_deadlock != OnDeadlock::kIgnore;
     for (std::size_t running = ranks_.size(); running != 0;) {
         std::vector<pollfd> wanted{{signals, POLLIN, 0}};
         for (const Rank& rank : ranks_)
@@ -214,7 +213,7 @@ Result<int> NativeJob::run(int signals) {
         watch_for_deadlock();
     }
     elapsed_ = std::chrono::steady_clock::now() - started_;
-    if (deadlock_ && request_.on_deadlock == "end") return kDeadlockExit;
+    if (deadlock_ && request_.on_deadlock == OnDeadlock::kEnd) return kDeadlockExit;
     int worst = 0;
     for (const Rank& rank : ranks_) worst = std::max(worst, code_of(*rank.status));
     return worst;

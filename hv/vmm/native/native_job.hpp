@@ -15,6 +15,7 @@
 #include "base/process.hpp"
 #include "base/result.hpp"
 #include "hv/vmm/config.hpp"
+#include "hv/vmm/deadlock.hpp"
 #include "hv/vmm/native/stillness.hpp"
 #include "hv/vmm/output.hpp"
 #include "shm/fabric.hpp"
@@ -27,7 +28,7 @@ struct NativeRequest {
     std::string path;                                 // the program's file
     std::uint32_t nodes = 0, ranks = 0, threads = 0;  // 0: what the mode implies
     bool label = false;
-    std::string on_deadlock = "end";  // end | report | ignore
+    OnDeadlock on_deadlock = OnDeadlock::kEnd;
 };
 
 class NativeJob {
