@@ -151,6 +151,7 @@ int PMPI_Buffer_attach(void* buffer, int size) {
 DVM_ALIAS(Buffer_attach);
 
 int PMPI_Buffer_detach_c(void* buffer_addr, MPI_Count* size) {
+    engine.call = DVM_CALL;
     *size = detach(&common, buffer_addr);
     return MPI_SUCCESS;
 }
@@ -231,16 +232,20 @@ int PMPI_Comm_detach_buffer(MPI_Comm comm, void* buffer_addr, int* size) {
 }
 DVM_ALIAS(Comm_detach_buffer);
 
-int PMPI_Comm_flush_buffer(MPI_Comm comm) {
+static int flush_of(MPI_Comm comm, const char* call) {
     struct dvm_comm* object = NULL;
-    const int error = dvm_check_comm(comm, &object, DVM_CALL);
+    const int error = dvm_check_comm(comm, &object, call);
     if (error == MPI_SUCCESS) flush(pool_of(object));
     return error;
+}
+
+int PMPI_Comm_flush_buffer(MPI_Comm comm) {
+    return flush_of(comm, DVM_CALL);
 }
 DVM_ALIAS(Comm_flush_buffer);
 
 int PMPI_Comm_iflush_buffer(MPI_Comm comm, MPI_Request* request) {
-    const int error = PMPI_Comm_flush_buffer(comm);
+    const int error = flush_of(comm, DVM_CALL);
     return error == MPI_SUCCESS ? done_request(request, DVM_CALL) : error;
 }
 DVM_ALIAS(Comm_iflush_buffer);

@@ -23,9 +23,9 @@ static void plan_exchange(struct dvm_plan* plan, struct dvm_comm* comm, const st
 }
 
 static int check_both(const struct dvm_collective* collective, int sends, int receives) {
-    int error = dvm_blocks_check(&collective->receive, receives, "receive");
+    int error = dvm_blocks_check(&collective->receive, receives, "receive ");
     if (error == MPI_SUCCESS && collective->send.buffer != MPI_IN_PLACE)
-        error = dvm_blocks_check(&collective->send, sends, "send");
+        error = dvm_blocks_check(&collective->send, sends, "send ");
     if (error == MPI_SUCCESS && collective->send.buffer == MPI_IN_PLACE && collective->comm->inter)
         error = dvm_fail(MPI_ERR_BUFFER, "MPI_IN_PLACE cannot be meant on an intercommunicator");
     return error;

@@ -15,7 +15,7 @@ static struct dvm_block block_of(const struct dvm_collective* collective, const 
 }
 
 static int check(const struct dvm_collective* collective, struct dvm_op** op) {
-    const int error = dvm_blocks_check(&collective->receive, collective->comm->size, "receive");
+    const int error = dvm_blocks_check(&collective->receive, collective->comm->size, "receive ");
     if (error != MPI_SUCCESS) return error;
     if (collective->send.buffer == MPI_IN_PLACE && collective->comm->inter)
         return dvm_fail(MPI_ERR_BUFFER, "MPI_IN_PLACE cannot be meant on an intercommunicator");

@@ -22,7 +22,7 @@ static int check_rooted(const struct dvm_collective* collective, const struct dv
 
 static int plan_gather(struct dvm_plan* plan, const struct dvm_collective* collective) {
     struct dvm_comm* const comm = collective->comm;
-    const int error = check_rooted(collective, &collective->receive, &collective->send, "receive", "send");
+    const int error = check_rooted(collective, &collective->receive, &collective->send, "receive ", "send ");
     if (error != MPI_SUCCESS || collective->root == MPI_PROC_NULL) return error;
     const struct dvm_block mine = dvm_block_at(&collective->send, 0);
     if (!is_root(collective)) {
@@ -41,7 +41,7 @@ static int plan_gather(struct dvm_plan* plan, const struct dvm_collective* colle
 
 static int plan_scatter(struct dvm_plan* plan, const struct dvm_collective* collective) {
     struct dvm_comm* const comm = collective->comm;
-    const int error = check_rooted(collective, &collective->send, &collective->receive, "send", "receive");
+    const int error = check_rooted(collective, &collective->send, &collective->receive, "send ", "receive ");
     if (error != MPI_SUCCESS || collective->root == MPI_PROC_NULL) return error;
     const struct dvm_block mine = dvm_block_at(&collective->receive, 0);
     if (!is_root(collective)) {

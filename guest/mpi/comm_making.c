@@ -272,24 +272,30 @@ static int agree_in_group(struct dvm_comm* comm, const struct dvm_group* group, 
     return error;
 }
 
-int PMPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag, MPI_Comm* newcomm) {
-    struct dvm_comm* object = NULL;
+int dvm_comm_of_group(struct dvm_comm* comm, MPI_Group group, int tag, struct dvm_comm** made) {
     uint32_t context = 0;
-    int error = dvm_check_comm(comm, &object, DVM_CALL);
-    if (error != MPI_SUCCESS) return error;
     struct dvm_group* const members = dvm_group_of(group);
-    if (object->inter) return dvm_error(object, MPI_ERR_COMM, DVM_CALL, "this is an intercommunicator");
-    if (members == NULL) return dvm_error(object, MPI_ERR_GROUP, DVM_CALL, "the group is none");
-    if (tag < 0 || tag > DVM_TAG_MAX) return dvm_error(object, MPI_ERR_TAG, DVM_CALL, "tag %d", tag);
-    *newcomm = MPI_COMM_NULL;
+    *made = NULL;
+    if (members == NULL) return dvm_fail(MPI_ERR_GROUP, "the group is none");
     if (members->rank == MPI_UNDEFINED) return MPI_SUCCESS;
     for (int rank = 0; rank < members->size; ++rank)
-        if (dvm_group_rank(object->local, members->world[rank]) == MPI_UNDEFINED)
-            return dvm_error(object, MPI_ERR_GROUP, DVM_CALL, "rank %d of the group is not in the communicator", rank);
-    error = agree_in_group(object, members, tag, &context);
-    if (error == MPI_SUCCESS && context == 0) error = dvm_fail(MPI_ERR_NO_MEM, "too many communicators");
-    struct dvm_comm* const made = error == MPI_SUCCESS ? dvm_comm_new(context, members, NULL, object) : NULL;
-    if (error == MPI_SUCCESS && made == NULL) error = no_memory();
+        if (dvm_group_rank(comm->local, members->world[rank]) == MPI_UNDEFINED)
+            return dvm_fail(MPI_ERR_GROUP, "rank %d of the group is not in the communicator", rank);
+    const int error = agree_in_group(comm, members, tag, &context);
+    if (error != MPI_SUCCESS) return error;
+    if (context == 0) return dvm_fail(MPI_ERR_NO_MEM, "too many communicators");
+    *made = dvm_comm_new(context, members, NULL, comm);
+    return *made == NULL ? no_memory() : MPI_SUCCESS;
+}
+
+int PMPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag, MPI_Comm* newcomm) {
+    struct dvm_comm* object = NULL;
+    struct dvm_comm* made = NULL;
+    int error = dvm_check_comm(comm, &object, DVM_CALL);
+    if (error != MPI_SUCCESS) return error;
+    if (object->inter) return dvm_error(object, MPI_ERR_COMM, DVM_CALL, "this is an intercommunicator");
+    if (tag < 0 || tag > DVM_TAG_MAX) return dvm_error(object, MPI_ERR_TAG, DVM_CALL, "tag %d", tag);
+    error = dvm_comm_of_group(object, group, tag, &made);
     if (error != MPI_SUCCESS) return dvm_raise(object, error, DVM_CALL);
     *newcomm = dvm_comm_handle(made);
     return MPI_SUCCESS;

@@ -64,6 +64,13 @@ int dvm_group_compare(const struct dvm_group* a, const struct dvm_group* b);
  * world rank of every new rank, the same for all; ranks that are not among them get NULL. Attributes and topology are
  * not taken over. For topologies. */
 int dvm_comm_reordered(struct dvm_comm* comm, int size, const uint32_t* world, struct dvm_comm** created);
+/* Among the ranks of a group of `comm`; `tag` keeps those apart that are made at the same time. Who is not in it gets
+ * NULL. */
+int dvm_comm_of_group(struct dvm_comm* comm, MPI_Group group, int tag, struct dvm_comm** made);
+/* An intercommunicator of the group of `local` and that of another rank's, whom the leader knows as `remote_leader` of
+ * `peers`. */
+int dvm_comm_between(struct dvm_comm* local, int leader, struct dvm_comm* peers, int remote_leader, int tag,
+                     struct dvm_comm** made);
 void dvm_comm_release(struct dvm_comm* comm);
 
 /* ---- making communicators (comm.c, agree.c) ---- */

@@ -71,34 +71,42 @@ int PMPI_Errhandler_free(MPI_Errhandler* errhandler) {
 }
 DVM_ALIAS(Errhandler_free);
 
-int PMPI_Comm_set_errhandler(MPI_Comm comm, MPI_Errhandler errhandler) {
+static int set(MPI_Comm comm, MPI_Errhandler errhandler, const char* call) {
     struct dvm_comm* const object = dvm_comm_of(comm);
     struct dvm_errhandler* const handler = dvm_errhandler_of(errhandler);
-    if (object == NULL) return dvm_error(NULL, MPI_ERR_COMM, DVM_CALL, "the communicator is none");
-    if (handler == NULL) return dvm_error(object, MPI_ERR_ERRHANDLER, DVM_CALL, "the error handler is none");
+    if (object == NULL) return dvm_error(NULL, MPI_ERR_COMM, call, "the communicator is none");
+    if (handler == NULL) return dvm_error(object, MPI_ERR_ERRHANDLER, call, "the error handler is none");
     dvm_errhandler_retain(handler);
     dvm_errhandler_release(object->errhandler);
     object->errhandler = handler;
     return MPI_SUCCESS;
 }
+
+int PMPI_Comm_set_errhandler(MPI_Comm comm, MPI_Errhandler errhandler) {
+    return set(comm, errhandler, DVM_CALL);
+}
 DVM_ALIAS(Comm_set_errhandler);
 
 int PMPI_Errhandler_set(MPI_Comm comm, MPI_Errhandler errhandler) {
-    return PMPI_Comm_set_errhandler(comm, errhandler);
+    return set(comm, errhandler, DVM_CALL);
 }
 DVM_ALIAS(Errhandler_set);
 
-int PMPI_Comm_get_errhandler(MPI_Comm comm, MPI_Errhandler* errhandler) {
+static int get(MPI_Comm comm, MPI_Errhandler* errhandler, const char* call) {
     struct dvm_comm* const object = dvm_comm_of(comm);
-    if (object == NULL) return dvm_error(NULL, MPI_ERR_COMM, DVM_CALL, "the communicator is none");
+    if (object == NULL) return dvm_error(NULL, MPI_ERR_COMM, call, "the communicator is none");
     dvm_errhandler_retain(object->errhandler);
     *errhandler = dvm_errhandler_handle(object->errhandler);
     return MPI_SUCCESS;
 }
+
+int PMPI_Comm_get_errhandler(MPI_Comm comm, MPI_Errhandler* errhandler) {
+    return get(comm, errhandler, DVM_CALL);
+}
 DVM_ALIAS(Comm_get_errhandler);
 
 int PMPI_Errhandler_get(MPI_Comm comm, MPI_Errhandler* errhandler) {
-    return PMPI_Comm_get_errhandler(comm, errhandler);
+    return get(comm, errhandler, DVM_CALL);
 }
 DVM_ALIAS(Errhandler_get);
 

@@ -129,12 +129,15 @@ int PMPI_Add_error_code(int errorclass, int* errorcode) {
 }
 DVM_ALIAS(Add_error_code);
 
-int PMPI_Add_error_string(int errorcode, const char* string) {
-    struct added* const found = find_added(errorcode);
-    if (found == NULL)
-        return dvm_error(NULL, MPI_ERR_ARG, DVM_CALL, "%d is not an error code of the program's own", errorcode);
+static int set_string(int code, const char* string, const char* call) {
+    struct added* const found = find_added(code);
+    if (found == NULL) return dvm_error(NULL, MPI_ERR_ARG, call, "%d is not an error code of the program's own", code);
     snprintf(found->text, sizeof found->text, "%s", string);
     return MPI_SUCCESS;
+}
+
+int PMPI_Add_error_string(int errorcode, const char* string) {
+    return set_string(errorcode, string, DVM_CALL);
 }
 DVM_ALIAS(Add_error_string);
 
@@ -157,7 +160,7 @@ int PMPI_Remove_error_code(int errorcode) {
 DVM_ALIAS(Remove_error_code);
 
 int PMPI_Remove_error_string(int errorcode) {
-    return PMPI_Add_error_string(errorcode, "");
+    return set_string(errorcode, "", DVM_CALL);
 }
 DVM_ALIAS(Remove_error_string);
 

@@ -56,8 +56,8 @@ static int make(struct dvm_comm* local, const struct greeting* greeting, const u
     return dvm_comm_add_within(*made, local);
 }
 
-static int create(struct dvm_comm* local, int leader, struct dvm_comm* peers, int remote_leader, int tag,
-                  struct dvm_comm** made) {
+int dvm_comm_between(struct dvm_comm* local, int leader, struct dvm_comm* peers, int remote_leader, int tag,
+                     struct dvm_comm** made) {
     struct greeting greeting = {0, 0};
     uint32_t* world = NULL;
     int error = MPI_SUCCESS;
@@ -87,7 +87,7 @@ int PMPI_Intercomm_create(MPI_Comm local_comm, int local_leader, MPI_Comm peer_c
             return dvm_error(local, MPI_ERR_RANK, DVM_CALL, "remote leader %d of %d ranks", remote_leader,
                              dvm_peers(peers));
     }
-    error = create(local, local_leader, peers, remote_leader, tag, &made);
+    error = dvm_comm_between(local, local_leader, peers, remote_leader, tag, &made);
     if (error != MPI_SUCCESS) return dvm_raise(local, error, DVM_CALL);
     *newintercomm = dvm_comm_handle(made);
     return MPI_SUCCESS;

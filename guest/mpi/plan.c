@@ -171,16 +171,16 @@ int dvm_blocks_check(const struct dvm_blocks* blocks, int count, const char* wha
     for (int i = 0; i < (one ? 1 : count); ++i) {
         const struct dvm_block block = dvm_block_at(blocks, i);
         if (block.type == NULL)
-            return dvm_fail(MPI_ERR_TYPE, "the %s datatype for rank %d is none: null, freed, or never made", what, i);
+            return dvm_fail(MPI_ERR_TYPE, "the %sdatatype for rank %d is none: null, freed, or never made", what, i);
         if (!block.type->committed)
-            return dvm_fail(MPI_ERR_TYPE, "the %s datatype for rank %d was not committed (MPI_Type_commit)", what, i);
+            return dvm_fail(MPI_ERR_TYPE, "the %sdatatype for rank %d was not committed (MPI_Type_commit)", what, i);
         if (block.count < 0)
-            return dvm_fail(MPI_ERR_COUNT, "the %s count for rank %d is %lld: it must not be negative", what, i,
+            return dvm_fail(MPI_ERR_COUNT, "the %scount for rank %d is %lld: it must not be negative", what, i,
                             (long long)block.count);
         if (blocks->buffer == MPI_IN_PLACE)
-            return dvm_fail(MPI_ERR_BUFFER, "the %s buffer is MPI_IN_PLACE, which cannot be meant here", what);
+            return dvm_fail(MPI_ERR_BUFFER, "the %sbuffer is MPI_IN_PLACE, which cannot be meant here", what);
         if (blocks->buffer == NULL && block.count > 0 && block.type->contiguous && block.type->size > 0)
-            return dvm_fail(MPI_ERR_BUFFER, "the %s buffer is NULL and the count %lld", what, (long long)block.count);
+            return dvm_fail(MPI_ERR_BUFFER, "the %sbuffer is NULL and the count %lld", what, (long long)block.count);
     }
     return MPI_SUCCESS;
 }

@@ -71,6 +71,7 @@ void dvm_plan_keep(struct dvm_plan* plan, struct dvm_type* type, struct dvm_op* 
 /* ---- arguments ---- */
 
 struct dvm_block dvm_block_at(const struct dvm_blocks* blocks, int index);
+/* `what`: the side in words, with a space behind them; "" where there is but one. */
 int dvm_blocks_check(const struct dvm_blocks* blocks, int count, const char* what);
 /* `allow_special`: MPI_ROOT and MPI_PROC_NULL, on intercommunicators. */
 int dvm_root_check(const struct dvm_collective* collective);

@@ -109,13 +109,25 @@ int PMPI_Type_indexed_c(MPI_Count count, const MPI_Count lengths[], const MPI_Co
 }
 DVM_ALIAS(Type_indexed_c);
 
+static int make_hindexed(int count, const int lengths[], const MPI_Aint displacements[], MPI_Datatype old,
+                         MPI_Datatype* made) {
+    const struct blocks blocks = {MPI_COMBINER_HINDEXED, false,         false, count, NULL,
+                                  OWN_LENGTHS,           displacements, NULL,  old};
+    return make(blocks, lengths, NULL, made);
+}
+
 int PMPI_Type_create_hindexed(int count, const int lengths[], const MPI_Aint displacements[], MPI_Datatype oldtype,
                               MPI_Datatype* newtype) {
-    const struct blocks blocks = {MPI_COMBINER_HINDEXED, false,         false, count,  NULL,
-                                  OWN_LENGTHS,           displacements, NULL,  oldtype};
-    return dvm_type_done(make(blocks, lengths, NULL, newtype), DVM_CALL);
+    return dvm_type_done(make_hindexed(count, lengths, displacements, oldtype, newtype), DVM_CALL);
 }
 DVM_ALIAS(Type_create_hindexed);
+
+/* Of MPI 1. */
+int PMPI_Type_hindexed(int count, int lengths[], MPI_Aint displacements[], MPI_Datatype oldtype,
+                       MPI_Datatype* newtype) {
+    return dvm_type_done(make_hindexed(count, lengths, displacements, oldtype, newtype), DVM_CALL);
+}
+DVM_ALIAS(Type_hindexed);
 
 int PMPI_Type_create_hindexed_c(MPI_Count count, const MPI_Count lengths[], const MPI_Count displacements[],
                                 MPI_Datatype oldtype, MPI_Datatype* newtype) {
@@ -160,16 +172,27 @@ DVM_ALIAS(Type_create_hindexed_block_c);
 /* An empty struct has no array of types, and still is one. */
 static const MPI_Datatype kNoTypes[1];
 
-int PMPI_Type_create_struct(int count, const int lengths[], const MPI_Aint displacements[], const MPI_Datatype types[],
-                            MPI_Datatype* newtype) {
+static int make_struct(int count, const int lengths[], const MPI_Aint displacements[], const MPI_Datatype types[],
+                       MPI_Datatype* made) {
     const struct blocks blocks = {.combiner = MPI_COMBINER_STRUCT,
                                   .count = count,
                                   .length = OWN_LENGTHS,
                                   .displacements = displacements,
                                   .types = types != NULL ? types : kNoTypes};
-    return dvm_type_done(make(blocks, lengths, NULL, newtype), DVM_CALL);
+    return make(blocks, lengths, NULL, made);
+}
+
+int PMPI_Type_create_struct(int count, const int lengths[], const MPI_Aint displacements[], const MPI_Datatype types[],
+                            MPI_Datatype* newtype) {
+    return dvm_type_done(make_struct(count, lengths, displacements, types, newtype), DVM_CALL);
 }
 DVM_ALIAS(Type_create_struct);
+
+/* Of MPI 1. */
+int PMPI_Type_struct(int count, int lengths[], MPI_Aint displacements[], MPI_Datatype types[], MPI_Datatype* newtype) {
+    return dvm_type_done(make_struct(count, lengths, displacements, types, newtype), DVM_CALL);
+}
+DVM_ALIAS(Type_struct);
 
 int PMPI_Type_create_struct_c(MPI_Count count, const MPI_Count lengths[], const MPI_Count displacements[],
                               const MPI_Datatype types[], MPI_Datatype* newtype) {

@@ -38,17 +38,21 @@ static int saturated(int64_t value) {
     return value > INT_MAX ? MPI_UNDEFINED : (int)value;
 }
 
-int PMPI_Type_size_c(MPI_Datatype datatype, MPI_Count* size) {
+static int tell_size(MPI_Datatype datatype, MPI_Count* size, const char* call) {
     struct dvm_type* type = NULL;
     const int result = dvm_type_known(datatype, &type);
-    if (result != MPI_SUCCESS) return dvm_raise(NULL, result, DVM_CALL);
+    if (result != MPI_SUCCESS) return dvm_raise(NULL, result, call);
     *size = type->size;
     return MPI_SUCCESS;
+}
+
+int PMPI_Type_size_c(MPI_Datatype datatype, MPI_Count* size) {
+    return tell_size(datatype, size, DVM_CALL);
 }
 DVM_ALIAS(Type_size_c);
 
 int PMPI_Type_size_x(MPI_Datatype datatype, MPI_Count* size) {
-    return PMPI_Type_size_c(datatype, size);
+    return tell_size(datatype, size, DVM_CALL);
 }
 DVM_ALIAS(Type_size_x);
 
@@ -83,6 +87,28 @@ EXTENT(Type_get_extent_x, MPI_Count, false);
 EXTENT(Type_get_true_extent, MPI_Aint, true);
 EXTENT(Type_get_true_extent_c, MPI_Count, true);
 EXTENT(Type_get_true_extent_x, MPI_Count, true);
+
+/* Of MPI 1: one number each. */
+int PMPI_Type_extent(MPI_Datatype datatype, MPI_Aint* extent) {
+    MPI_Aint lb = 0;
+    return tell_extent(datatype, &lb, extent, false, DVM_CALL);
+}
+DVM_ALIAS(Type_extent);
+
+int PMPI_Type_lb(MPI_Datatype datatype, MPI_Aint* displacement) {
+    MPI_Aint extent = 0;
+    return tell_extent(datatype, displacement, &extent, false, DVM_CALL);
+}
+DVM_ALIAS(Type_lb);
+
+int PMPI_Type_ub(MPI_Datatype datatype, MPI_Aint* displacement) {
+    MPI_Aint lb = 0;
+    MPI_Aint extent = 0;
+    const int result = tell_extent(datatype, &lb, &extent, false, DVM_CALL);
+    *displacement = lb + extent;
+    return result;
+}
+DVM_ALIAS(Type_ub);
 
 /* ---- names ---- */
 
@@ -175,13 +201,11 @@ static MPI_Datatype hand_out_again(struct dvm_type* type) {
     return type->handle;
 }
 
-int PMPI_Type_get_contents_c(MPI_Datatype datatype, MPI_Count max_integers, MPI_Count max_addresses,
-                             MPI_Count max_large_counts, MPI_Count max_datatypes, int integers[], MPI_Aint addresses[],
-                             MPI_Count large_counts[], MPI_Datatype datatypes[]) {
+static int tell_contents(MPI_Datatype datatype, const struct room* room, int integers[], MPI_Aint addresses[],
+                         MPI_Count large_counts[], MPI_Datatype datatypes[], const char* call) {
     struct dvm_type* type = NULL;
-    const struct room room = {max_integers, max_addresses, max_large_counts, max_datatypes};
-    const int result = check_contents(datatype, &room, &type);
-    if (result != MPI_SUCCESS) return dvm_raise(NULL, result, DVM_CALL);
+    const int result = check_contents(datatype, room, &type);
+    if (result != MPI_SUCCESS) return dvm_raise(NULL, result, call);
     const struct dvm_envelope* const envelope = &type->envelope;
     for (int64_t i = 0; i < envelope->integers.count; ++i) integers[i] = (int)envelope->integers.values[i];
     for (int64_t i = 0; i < envelope->addresses.count; ++i) addresses[i] = envelope->addresses.values[i];
@@ -189,11 +213,18 @@ int PMPI_Type_get_contents_c(MPI_Datatype datatype, MPI_Count max_integers, MPI_
     for (int64_t i = 0; i < envelope->type_count; ++i) datatypes[i] = hand_out_again(envelope->types[i]);
     return MPI_SUCCESS;
 }
+
+int PMPI_Type_get_contents_c(MPI_Datatype datatype, MPI_Count max_integers, MPI_Count max_addresses,
+                             MPI_Count max_large_counts, MPI_Count max_datatypes, int integers[], MPI_Aint addresses[],
+                             MPI_Count large_counts[], MPI_Datatype datatypes[]) {
+    const struct room room = {max_integers, max_addresses, max_large_counts, max_datatypes};
+    return tell_contents(datatype, &room, integers, addresses, large_counts, datatypes, DVM_CALL);
+}
 DVM_ALIAS(Type_get_contents_c);
 
 int PMPI_Type_get_contents(MPI_Datatype datatype, int max_integers, int max_addresses, int max_datatypes,
                            int integers[], MPI_Aint addresses[], MPI_Datatype datatypes[]) {
-    return PMPI_Type_get_contents_c(datatype, max_integers, max_addresses, 0, max_datatypes, integers, addresses, NULL,
-                                    datatypes);
+    const struct room room = {max_integers, max_addresses, 0, max_datatypes};
+    return tell_contents(datatype, &room, integers, addresses, NULL, datatypes, DVM_CALL);
 }
 DVM_ALIAS(Type_get_contents);

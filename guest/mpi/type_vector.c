@@ -83,6 +83,13 @@ int PMPI_Type_create_hvector(int count, int blocklength, MPI_Aint stride, MPI_Da
 }
 DVM_ALIAS(Type_create_hvector);
 
+/* Of MPI 1. */
+int PMPI_Type_hvector(int count, int blocklength, MPI_Aint stride, MPI_Datatype oldtype, MPI_Datatype* newtype) {
+    const struct vector vector = {MPI_COMBINER_HVECTOR, false, count, blocklength, stride, true, oldtype};
+    return dvm_type_done(make_vector(&vector, newtype), DVM_CALL);
+}
+DVM_ALIAS(Type_hvector);
+
 int PMPI_Type_create_hvector_c(MPI_Count count, MPI_Count blocklength, MPI_Count stride, MPI_Datatype oldtype,
                                MPI_Datatype* newtype) {
     const struct vector vector = {MPI_COMBINER_HVECTOR, true, count, blocklength, stride, true, oldtype};

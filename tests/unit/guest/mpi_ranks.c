@@ -330,8 +330,11 @@ static void wrong_handles(void) {
     CHECK(error_says(MPI_Send(in, 1, type, 0, 0, MPI_COMM_WORLD), MPI_ERR_TYPE, "MPI_Send: the datatype was not comm"));
     MPI_Datatype freed = type;
     MPI_Type_free(&type);
-    CHECK(error_says(MPI_Bcast(in, 1, freed, 0, MPI_COMM_WORLD), MPI_ERR_TYPE, "MPI_Bcast: the"));
+    CHECK(error_says(MPI_Bcast(in, 1, freed, 0, MPI_COMM_WORLD), MPI_ERR_TYPE, "MPI_Bcast: the datatype for rank 0"));
     CHECK(error_says(MPI_Type_commit(&freed), MPI_ERR_TYPE, "MPI_Type_commit"));
+    CHECK(
+        error_says(MPI_Type_get_contents(MPI_INT, 0, 0, 0, NULL, NULL, NULL), MPI_ERR_TYPE, "MPI_Type_get_contents:"));
+    CHECK(error_says(MPI_Remove_error_string(MPI_ERR_TAG), MPI_ERR_ARG, "MPI_Remove_error_string:"));
     CHECK(error_says(MPI_Type_vector(-1, 1, 1, MPI_INT, &type), MPI_ERR_COUNT, "MPI_Type_vector"));
     MPI_Request request;
     MPI_Irecv(in, 1, MPI_BYTE, MPI_PROC_NULL, 0, MPI_COMM_WORLD, &request);
@@ -345,6 +348,9 @@ static void wrong_handles(void) {
     MPI_Comm_group(MPI_COMM_WORLD, &group);
     CHECK(error_says(MPI_Group_incl(group, 1, &size, &part), MPI_ERR_RANK, "MPI_Group_incl"));
     MPI_Group_free(&group);
+    MPI_Comm made;
+    CHECK(error_says(MPI_Comm_create_from_group(MPI_GROUP_NULL, "", MPI_INFO_NULL, MPI_ERRORS_RETURN, &made),
+                     MPI_ERR_GROUP, "MPI_Comm_create_from_group: the group is none"));
     CHECK(error_says(MPI_Group_size(MPI_GROUP_NULL, &size), MPI_ERR_GROUP, "MPI_Group_size"));
     CHECK(error_says(MPI_Allreduce(in, out, 1, MPI_INT, MPI_OP_NULL, MPI_COMM_WORLD), MPI_ERR_OP, "MPI_Allreduce"));
     CHECK(error_says(MPI_Allreduce(in, out, 1, MPI_FLOAT, MPI_BAND, MPI_COMM_WORLD), MPI_ERR_OP, "MPI_Allreduce"));
