@@ -121,12 +121,32 @@ uint32_t dvm_collect_conditions(void) {
     return count;
 }
 
+/* Where all that is under way are messages to come of one operation, each of which goes out whole without our help, it
+ * is enough to be woken by the last: to be woken by each would be to be switched to as often as there are ranks. Which
+ * is the last nobody knows; one who shares our PU cannot have run since we last looked. Who waits so helps no one:
+ * those whose messages are waited for need no help, and no one else can be waiting for us, as we have nothing to send.
+ */
+static bool collect_last(const struct dvm_waited* waited) {
+    struct dvm_peer* last = NULL;
+    if (engine.whole < 2 || engine.whole != waited->messages || engine.whole != engine.interests || dvm_watches_all())
+        return false;
+    for (uint32_t i = 0; i < engine.busy_count; ++i) {
+        struct dvm_peer* const peer = &engine.peers[engine.busy[i]];
+        if (peer->whole != 0 && !peer->lost && (last == NULL || last->link->other_pu || !peer->link->other_pu))
+            last = peer;
+    }
+    if (last == NULL) return false;
+    uint32_t count = 0;
+    add_condition(&count, last->link, DVI_DATA, 0, 0);
+    return true;
+}
+
 void dvm_idle(const struct dvm_waited* waited) {
     if (dvm.locks) {
         dvm_idle_among_threads(waited);
         return;
     }
-    const uint32_t count = dvm_collect_conditions();
+    const uint32_t count = collect_last(waited) ? 1 : dvm_collect_conditions();
     engine.waited = waited;
     if (count != 0) {
         dvi_wait(engine.conditions, count);

@@ -151,6 +151,7 @@ struct dvm_peer {
     struct dvi_link* link; /* NULL: this rank itself, or one that no channel leads to */
     uint32_t rank;
     uint32_t interest; /* requests that need this link; 0: it is left alone */
+    uint32_t whole;    /* receives posted for it whose message goes out whole without our help (dvm_goes_whole) */
     bool listed;       /* in engine.busy */
     bool lost;
     struct dvm_queue posted;     /* receives that name this peer */
@@ -163,6 +164,7 @@ struct dvm_peer {
 struct dvm_waited {
     const struct dvm_request* request; /* NULL: no one in particular */
     const struct dvm_comm* comm;       /* without a request: of an operation that all take part in, or of a probe */
+    uint32_t messages;                 /* of such an operation: how many of its own are under way */
     bool probes;                       /* for a message from `rank` with `tag` */
     bool any;                          /* of `all` */
     int rank;
@@ -176,6 +178,7 @@ struct dvm_engine {
     uint32_t* busy;         /* world ranks of peers with an interest, and some whose interest is over */
     uint32_t busy_count;
     uint32_t interests;   /* of all peers */
+    uint32_t whole;       /* of all peers */
     struct dvm_queue any; /* posted receives from any source */
     uint32_t watchers;    /* probes for any source under way */
     uint32_t generalized; /* requests of the program\'s own that are not complete */
@@ -271,6 +274,11 @@ struct dvm_request* dvm_match_posted(struct dvm_peer* peer, uint64_t envelope);
 struct dvm_unexpected* dvm_find_unexpected(uint32_t peer, uint64_t envelope, uint64_t mask);
 void dvm_take_unexpected(struct dvm_unexpected* unexpected);
 struct dvm_unexpected* dvm_new_unexpected(struct dvm_peer* peer, uint64_t envelope, uint64_t length, uint64_t room);
+/* A collective operation's message that a ring has room for: its sender needs nothing of us. (A send of the program's
+ * own may be a synchronous one.) */
+static inline bool dvm_goes_whole(const struct dvm_peer* peer, const struct dvm_request* request) {
+    return request->channel == DVM_COLLECTIVE && peer->link != NULL && request->bytes <= peer->link->rx.bulk_bytes / 2u;
+}
 void dvm_post(struct dvm_request* request);
 void dvm_unpost(struct dvm_request* request);
 

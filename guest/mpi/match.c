@@ -81,6 +81,9 @@ void dvm_post(struct dvm_request* request) {
     struct dvm_peer* const peer = &engine.peers[request->peer];
     dvm_queue_add(&peer->posted, &request->item);
     dvm_interested(peer);
+    if (!dvm_goes_whole(peer, request)) return;
+    ++peer->whole;
+    ++engine.whole;
 }
 
 void dvm_unpost(struct dvm_request* request) {
@@ -91,4 +94,7 @@ void dvm_unpost(struct dvm_request* request) {
     struct dvm_peer* const peer = &engine.peers[request->peer];
     dvm_queue_remove(&peer->posted, &request->item);
     dvm_uninterested(peer);
+    if (!dvm_goes_whole(peer, request)) return;
+    --peer->whole;
+    --engine.whole;
 }

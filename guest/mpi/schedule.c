@@ -247,11 +247,14 @@ void dvm_restart_schedule(struct dvm_request* request) {
 int dvm_schedule_run(struct dvm_schedule* schedule) {
     int error = schedule->error;
     if (error == MPI_SUCCESS) {
-        const struct dvm_waited waited = {.comm = schedule->comm};
+        struct dvm_waited waited = {.comm = schedule->comm};
         dvm_hold_wakes();
         dvm_schedule_begin(schedule);
-        while (schedule->running)
-            if (!dvm_progress() && schedule->running) dvm_idle(&waited);
+        while (schedule->running) {
+            if (dvm_progress() || !schedule->running) continue;
+            waited.messages = schedule->pending;
+            dvm_idle(&waited);
+        }
         dvm_release_wakes();
         error = schedule->error;
     }
