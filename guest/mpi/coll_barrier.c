@@ -1,4 +1,5 @@
 /* Barrier and broadcast. */
+#include "guest/libdivisi/internal.h"
 #include "plan.h"
 
 static const struct dvm_block* nothing(void) {
@@ -96,13 +97,20 @@ static int plan_bcast(struct dvm_plan* plan, const struct dvm_collective* collec
     return MPI_SUCCESS;
 }
 
-#define AT_ONCE_BYTES 1024
+#define LEAST_AT_ONCE_BYTES 1024u
+#define MOST_AT_ONCE_BYTES 16384u
 
-/* All ranks send and receive the same number of bytes; so all decide alike. */
+/* What a ring has room for: then the first of those below begins while the others are still sent to. */
+static MPI_Count at_once_bytes(void) {
+    const uint32_t room = dvi.linked_count == 0 ? 0u : dvi.links[dvi.linked[0]].tx.bulk_bytes / 2u;
+    if (room < LEAST_AT_ONCE_BYTES) return LEAST_AT_ONCE_BYTES;
+    return room < MOST_AT_ONCE_BYTES ? room : MOST_AT_ONCE_BYTES;
+}
+
 static int run_bcast(struct dvm_collective* collective, MPI_Comm comm, dvm_planner planner, const char* call) {
     const struct dvm_block block = dvm_block_at(&collective->send, 0);
-    if (block.type != NULL && block.count >= 0 && block.count <= AT_ONCE_BYTES &&
-        dvm_block_bytes(&block) <= AT_ONCE_BYTES)
+    if (block.type != NULL && block.count >= 0 && block.count <= MOST_AT_ONCE_BYTES &&
+        dvm_block_bytes(&block) <= at_once_bytes())
         return dvm_collective_run_small(collective, comm, planner, call);
     return dvm_collective_run(collective, comm, planner, call);
 }
