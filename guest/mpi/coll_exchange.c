@@ -41,7 +41,9 @@ static int plan_allgather(struct dvm_plan* plan, const struct dvm_collective* co
         send = (struct dvm_blocks){.buffer = mine.buffer, .count = mine.count, .type = mine.handle};
     }
     send.same = true;
-    plan_exchange(plan, comm, &send, &collective->receive);
+    const struct dvm_block mine = dvm_block_at(&send, 0);
+    if (comm->inter || !dvm_plan_crowds_gather(plan, comm, &mine, &collective->receive))
+        plan_exchange(plan, comm, &send, &collective->receive);
     return MPI_SUCCESS;
 }
 
@@ -65,11 +67,30 @@ static int plan_alltoall(struct dvm_plan* plan, const struct dvm_collective* col
     struct dvm_comm* const comm = collective->comm;
     const int error = check_both(collective, dvm_peers(comm), dvm_peers(comm));
     if (error != MPI_SUCCESS) return error;
-    if (collective->send.buffer == MPI_IN_PLACE)
+    const struct dvm_blocks* const receive = &collective->receive;
+    const bool in_place = collective->send.buffer == MPI_IN_PLACE;
+    const bool regular = receive->counts == NULL && receive->types == NULL && !comm->inter;
+    if (regular && dvm_plan_crowds_exchange(plan, comm, in_place ? receive : &collective->send, receive))
+        return MPI_SUCCESS;
+    if (in_place)
         plan_exchange_in_place(plan, collective);
     else
         plan_exchange(plan, comm, &collective->send, &collective->receive);
     return MPI_SUCCESS;
+}
+
+#define AT_ONCE_BYTES 1024
+
+/* Small blocks of crowds may be moved at once. */
+static int run(struct dvm_collective* collective, MPI_Comm comm, dvm_planner planner, const char* call) {
+    struct dvm_comm* const object = dvm_comm_of(comm);
+    const struct dvm_blocks* const receive = &collective->receive;
+    const struct dvm_type* const type = dvm_type_of(receive->type);
+    const bool regular = receive->counts == NULL && receive->types == NULL && type != NULL && receive->count >= 0;
+    if (regular && object != NULL && !object->inter && receive->count <= AT_ONCE_BYTES &&
+        receive->count * type->size <= AT_ONCE_BYTES / object->size && dvm_crowds_of(object) != NULL)
+        return dvm_collective_run_small(collective, comm, planner, call);
+    return dvm_collective_run(collective, comm, planner, call);
 }
 
 /* ---- neighbourhoods ---- */
@@ -112,7 +133,7 @@ static int plan_neighbour_alltoall(struct dvm_plan* plan, const struct dvm_colle
 
 /* Each form of allgather and alltoall, for groups and for neighbourhoods. */
 #define BOTH(NAME, LOWER, SUFFIX, PLANNER, PARAMETERS, ...)                                                  \
-    DVM_COLLECTIVE(NAME, LOWER, SUFFIX, dvm_collective_run, plan_##PLANNER, PARAMETERS, __VA_ARGS__);        \
+    DVM_COLLECTIVE(NAME, LOWER, SUFFIX, run, plan_##PLANNER, PARAMETERS, __VA_ARGS__);                       \
     DVM_COLLECTIVE(Neighbor_##LOWER, neighbor_##LOWER, SUFFIX, dvm_collective_run, plan_neighbour_##PLANNER, \
                    PARAMETERS, __VA_ARGS__)
 

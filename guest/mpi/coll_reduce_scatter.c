@@ -14,6 +14,14 @@ static struct dvm_block block_of(const struct dvm_collective* collective, const 
     return block;
 }
 
+/* Where this rank's block goes. */
+static struct dvm_block result_of(const struct dvm_collective* collective) {
+    struct dvm_block result = dvm_block_at(&collective->receive, collective->comm->rank);
+    /* SAFETY: the blocks' buffer is the one to receive into. */
+    result.buffer = (void*)(uintptr_t)collective->receive.buffer;
+    return result;
+}
+
 static int check(const struct dvm_collective* collective, struct dvm_op** op) {
     const int error = dvm_blocks_check(&collective->receive, collective->comm->size, "receive ");
     if (error != MPI_SUCCESS) return error;
@@ -42,10 +50,34 @@ static void plan_within(struct dvm_plan* plan, const struct dvm_collective* coll
     const struct dvm_block sum = dvm_plan_room(plan, &own);
     dvm_plan_copy(plan, &rooms[size - 1], &sum);
     for (int rank = size - 1; rank-- > 0;) dvm_plan_reduce(plan, rooms[rank].buffer, &sum, op);
-    struct dvm_block result = own;
-    /* SAFETY: the blocks' buffer is the one to receive into. */
-    result.buffer = (void*)(uintptr_t)collective->receive.buffer;
+    const struct dvm_block result = result_of(collective);
     dvm_plan_copy(plan, &sum, &result);
+}
+
+/* Where several share a PU and little is reduced: to one rank, which sends each its block. So each is switched to once,
+ * and not as often as there are others. */
+#define BY_ONE_BYTES 16384
+
+static bool plan_by_one(struct dvm_plan* plan, const struct dvm_collective* collective, const void* input,
+                        const struct dvm_op* op) {
+    struct dvm_comm* const comm = collective->comm;
+    struct dvm_block whole = block_of(collective, input, 0);
+    whole.count = 0;
+    for (int i = 0; i < comm->size; ++i) whole.count += dvm_block_at(&collective->receive, i).count;
+    if (dvm_crowds_of(comm) == NULL || whole.count > BY_ONE_BYTES || dvm_block_bytes(&whole) > BY_ONE_BYTES)
+        return false;
+    const struct dvm_block sum = dvm_plan_room(plan, &whole);
+    const struct dvm_block result = result_of(collective);
+    dvm_plan_reduction(plan, comm, 0, &whole, &sum, op);
+    if (comm->rank != 0) dvm_plan_receive(plan, comm, 0, &result);
+    for (int rank = 0; rank < comm->size && comm->rank == 0; ++rank) {
+        const struct dvm_block block = block_of(collective, sum.buffer, rank);
+        if (rank == 0)
+            dvm_plan_copy(plan, &block, &result);
+        else
+            dvm_plan_send(plan, comm, rank, &block);
+    }
+    return true;
 }
 
 /* Each group's ranks get what the other group's have. */
@@ -57,9 +89,7 @@ static void plan_between(struct dvm_plan* plan, const struct dvm_collective* col
     const struct dvm_block ours = dvm_plan_room(plan, &whole);
     const struct dvm_block theirs = dvm_plan_room(plan, &whole);
     dvm_plan_reduction(plan, comm->within, 0, &whole, &ours, op);
-    struct dvm_block result = block_of(collective, NULL, comm->rank);
-    /* SAFETY: as above. */
-    result.buffer = (void*)(uintptr_t)collective->receive.buffer;
+    const struct dvm_block result = result_of(collective);
     if (comm->rank != 0) {
         dvm_plan_receive(plan, comm->within, 0, &result);
         return;
@@ -85,7 +115,7 @@ static int plan_reduce_scatter(struct dvm_plan* plan, const struct dvm_collectiv
     dvm_plan_keep(plan, dvm_block_at(&collective->receive, 0).type, op);
     if (collective->comm->inter)
         plan_between(plan, collective, op);
-    else
+    else if (!plan_by_one(plan, collective, input, op))
         plan_within(plan, collective, input, op);
     return MPI_SUCCESS;
 }

@@ -44,6 +44,7 @@ void dvm_comm_release(struct dvm_comm* comm) {
     if (comm->topology != NULL) dvm_topology_free(comm->topology);
     if (comm->within != NULL) dvm_comm_release(comm->within);
     if (comm->info != NULL) dvm_info_free(comm->info);
+    free(comm->crowds);
     dvm_group_release(comm->local);
     dvm_group_release(comm->remote);
     dvm_errhandler_release(comm->errhandler);

@@ -31,6 +31,8 @@ struct dvm_comm {
     struct dvm_attribute* attributes;
     struct dvm_topology* topology; /* NULL: none (topology.c) */
     struct dvm_info* info;
+    struct dvm_crowds* crowds; /* dvm_crowds_of */
+    bool looked_for_crowds;
     char name[MPI_MAX_OBJECT_NAME];
 };
 

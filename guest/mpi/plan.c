@@ -79,6 +79,13 @@ void dvm_plan_reduce(struct dvm_plan* plan, const void* in, const struct dvm_blo
         dvm_schedule_local(plan->schedule, reduce_now, &reducing, sizeof reducing);
 }
 
+void dvm_plan_local(struct dvm_plan* plan, dvm_action action, void* context, size_t bytes) {
+    if (plan->schedule == NULL)
+        note(plan, action(context));
+    else
+        dvm_schedule_local(plan->schedule, action, context, bytes);
+}
+
 /* ---- memory ---- */
 
 /* Done at once: the block and the one before it. */

@@ -60,6 +60,9 @@ void dvm_plan_copy(struct dvm_plan* plan, const struct dvm_block* from, const st
 /* `inout` = `in` op `inout`. */
 void dvm_plan_reduce(struct dvm_plan* plan, const void* in, const struct dvm_block* inout, const struct dvm_op* op);
 
+/* Something else; `context` is copied: at most 128 bytes. */
+void dvm_plan_local(struct dvm_plan* plan, dvm_action action, void* context, size_t bytes);
+
 /* ---- memory ---- */
 
 void* dvm_plan_memory(struct dvm_plan* plan, size_t bytes);
@@ -91,6 +94,23 @@ struct dvm_tree {
 void dvm_plan_tree(struct dvm_plan* plan, const struct dvm_comm* comm, int root, struct dvm_tree* tree);
 /* No two ranks of the job share a PU. */
 bool dvm_own_pus(void);
+
+/* The ranks of an intracommunicator, those of a PU side by side. */
+struct dvm_crowds {
+    int count;
+    int mine;   /* which of them this rank is in */
+    int* begin; /* of each in `order`, and its end */
+    int* order; /* ranks; the first of each crowd speaks for it */
+    int numbers[];
+};
+/* NULL: no two of its ranks share a PU. They are the communicator's. */
+const struct dvm_crowds* dvm_crowds_of(struct dvm_comm* comm);
+/* Every rank's block to all, and every rank's blocks to each: those who speak for their crowds pass them on. `false`,
+ * for all ranks alike: there are no crowds, or too many bytes for that. */
+bool dvm_plan_crowds_gather(struct dvm_plan* plan, struct dvm_comm* comm, const struct dvm_block* mine,
+                            const struct dvm_blocks* receive);
+bool dvm_plan_crowds_exchange(struct dvm_plan* plan, struct dvm_comm* comm, const struct dvm_blocks* send,
+                              const struct dvm_blocks* receive);
 
 void dvm_plan_broadcast(struct dvm_plan* plan, struct dvm_comm* comm, int root, const struct dvm_block* block);
 /* Into `result` of `root`; `mine` is only read. Elsewhere `result` is not used. */

@@ -1,4 +1,6 @@
-/* Trees that follow the PUs. */
+/* Trees and crowds that follow the PUs. */
+#include <stdlib.h>
+
 #include "guest/libdivisi/internal.h"
 #include "plan.h"
 
@@ -47,4 +49,35 @@ void dvm_plan_tree(struct dvm_plan* plan, const struct dvm_comm* comm, int root,
     if (dvm_own_pus()) return;
     for (int rank = 0; rank < comm->size; ++rank)
         if (rank != comm->rank && pu_of(comm, rank) == pu) tree->children[tree->child_count++] = rank;
+}
+
+static struct dvm_crowds* make_crowds(const struct dvm_comm* comm, const int* firsts, int count) {
+    struct dvm_crowds* const crowds = malloc(sizeof *crowds + (2 * (size_t)comm->size + 1) * sizeof(int));
+    const uint32_t pu = pu_of(comm, comm->rank);
+    int placed = 0;
+    if (crowds == NULL) return NULL;
+    crowds->count = count;
+    crowds->mine = 0;
+    crowds->order = crowds->numbers;
+    crowds->begin = crowds->numbers + comm->size;
+    for (int k = 0; k < count; ++k) {
+        const uint32_t theirs = pu_of(comm, firsts[k]);
+        if (theirs == pu) crowds->mine = k;
+        crowds->begin[k] = placed;
+        for (int rank = firsts[k]; rank < comm->size; ++rank)
+            if (pu_of(comm, rank) == theirs) crowds->order[placed++] = rank;
+    }
+    crowds->begin[count] = placed;
+    return crowds;
+}
+
+const struct dvm_crowds* dvm_crowds_of(struct dvm_comm* comm) {
+    if (comm->crowds != NULL || comm->looked_for_crowds || dvm_own_pus()) return comm->crowds;
+    comm->looked_for_crowds = true;
+    int* const firsts = malloc((size_t)comm->size * sizeof *firsts);
+    if (firsts == NULL) return NULL;
+    const int count = collect_firsts(comm, 0, firsts);
+    if (count < comm->size) comm->crowds = make_crowds(comm, firsts, count);
+    free(firsts);
+    return comm->crowds;
 }
