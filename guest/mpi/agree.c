@@ -1,9 +1,9 @@
 /* How ranks agree on new communicators. A context is picked by one rank, out of those that are its own: so nobody has
  * to be asked, and telling the others is all. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine.h"
+#include "plan.h"
 
 /* Bits 31 … 22: who picked it; 21 … 1: a counter; 0: enum dvm_channel. */
 #define OWNER_SHIFT 22
@@ -20,34 +20,28 @@ uint32_t dvm_self_context(void) {
     return dvm.rank << OWNER_SHIFT | 1u << 1;
 }
 
-/* Down a binomial tree. */
 int dvm_spread_bytes(struct dvm_comm* comm, int root, int tag, void* data, size_t bytes) {
-    const int size = comm->size;
-    const int place = (comm->rank - root + size) % size;
+    struct dvm_plan plan;
+    const struct dvm_block block = {data, (MPI_Count)bytes, MPI_BYTE, dvm_predefined(MPI_BYTE)};
+    dvm_plan_begin_at_once(&plan, comm, tag);
+    dvm_plan_broadcast(&plan, comm, root, &block);
+    return dvm_plan_end_at_once(&plan);
+}
+
+int dvm_collect_bytes(struct dvm_comm* comm, int tag, const void* mine, size_t bytes, void* all) {
     int error = MPI_SUCCESS;
-    int bit = 1;
-    while (bit < size && (place & bit) == 0) bit <<= 1;
-    if (place != 0)
-        error =
-            dvm_recv(comm, DVM_COLLECTIVE, (place - bit + root) % size, tag, data, (MPI_Count)bytes, MPI_BYTE, NULL);
-    for (bit >>= 1; bit > 0 && error == MPI_SUCCESS; bit >>= 1)
-        if (place + bit < size)
-            error = dvm_send(comm, DVM_COLLECTIVE, (place + bit + root) % size, tag, data, (MPI_Count)bytes, MPI_BYTE);
+    if (comm->rank != 0) return dvm_send(comm, DVM_COLLECTIVE, 0, tag, mine, (MPI_Count)bytes, MPI_BYTE);
+    memcpy(all, mine, bytes);
+    /* The last is there last, as a rule; when it is, the others are. */
+    for (int rank = comm->size; rank-- > 1 && error == MPI_SUCCESS;)
+        error = dvm_recv(comm, DVM_COLLECTIVE, rank, tag, (unsigned char*)all + (size_t)rank * bytes, (MPI_Count)bytes,
+                         MPI_BYTE, NULL);
     return error;
 }
 
 int dvm_gather_bytes(struct dvm_comm* comm, int tag, const void* mine, size_t bytes, void* all) {
-    int error = MPI_SUCCESS;
-    if (comm->rank != 0) {
-        error = dvm_send(comm, DVM_COLLECTIVE, 0, tag, mine, (MPI_Count)bytes, MPI_BYTE);
-    } else {
-        memcpy(all, mine, bytes);
-        for (int rank = 1; rank < comm->size && error == MPI_SUCCESS; ++rank)
-            error = dvm_recv(comm, DVM_COLLECTIVE, rank, tag, (unsigned char*)all + (size_t)rank * bytes,
-                             (MPI_Count)bytes, MPI_BYTE, NULL);
-    }
-    if (error != MPI_SUCCESS) return error;
-    return dvm_spread_bytes(comm, 0, tag, all, bytes * (size_t)comm->size);
+    const int error = dvm_collect_bytes(comm, tag, mine, bytes, all);
+    return error == MPI_SUCCESS ? dvm_spread_bytes(comm, 0, tag, all, bytes * (size_t)comm->size) : error;
 }
 
 int dvm_swap_bytes(struct dvm_comm* comm, int rank, int tag, const void* mine, size_t my_bytes, void* theirs,

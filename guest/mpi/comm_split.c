@@ -46,6 +46,23 @@ static int no_memory(void) {
     return dvm_fail(MPI_ERR_NO_MEM, "not enough memory for a communicator");
 }
 
+/* What all have chosen, with a new context; rank 0 knows first. */
+struct agreed {
+    uint32_t context; /* 0: rank 0 has none */
+    struct choice choices[];
+};
+
+static int agree(struct dvm_comm* comm, const struct choice* choice, struct agreed* agreed) {
+    const int tag = dvm_collective_tag(comm);
+    int error = dvm_collect_bytes(comm, tag, choice, sizeof *choice, agreed->choices);
+    if (comm->rank == 0) agreed->context = dvm_new_context();
+    if (error == MPI_SUCCESS)
+        error = dvm_spread_bytes(comm, 0, tag, agreed, sizeof *agreed + (size_t)comm->size * sizeof *choice);
+    if (error == MPI_SUCCESS && agreed->context == 0)
+        error = dvm_fail(MPI_ERR_NO_MEM, "rank 0 has made too many communicators");
+    return error;
+}
+
 /* The other side's choices, from leader to leader and on. */
 static int swap_choices(struct dvm_comm* comm, const struct choice* mine, struct choice* theirs) {
     const int tag = dvm_collective_tag(comm);
@@ -77,14 +94,14 @@ static int split(struct dvm_comm* comm, int color, int key, struct dvm_comm** ma
     struct dvm_comm* const local = comm->inter ? comm->within : comm;
     const struct choice choice = {color, key};
     uint32_t contexts[2] = {0, 0};
-    struct choice* const mine = malloc((size_t)comm->size * sizeof *mine);
+    struct agreed* const mine = malloc(sizeof *mine + (size_t)comm->size * sizeof choice);
     struct choice* const theirs = malloc((size_t)comm->remote->size * sizeof *theirs);
-    int error = mine == NULL || theirs == NULL ? no_memory() : MPI_SUCCESS;
-    if (error == MPI_SUCCESS) error = dvm_gather_bytes(local, dvm_collective_tag(local), &choice, sizeof choice, mine);
-    if (error == MPI_SUCCESS && comm->inter) error = swap_choices(comm, mine, theirs);
-    if (error == MPI_SUCCESS) error = dvm_agree_context(comm, &contexts[0]);
-    if (error == MPI_SUCCESS && comm->inter) error = dvm_agree_context(comm->within, &contexts[1]);
-    if (error == MPI_SUCCESS && color != MPI_UNDEFINED) error = make(comm, contexts, mine, theirs, color, made);
+    int error = mine == NULL || theirs == NULL ? no_memory() : agree(local, &choice, mine);
+    if (error == MPI_SUCCESS) contexts[comm->inter ? 1 : 0] = mine->context;
+    if (error == MPI_SUCCESS && comm->inter) error = swap_choices(comm, mine->choices, theirs);
+    if (error == MPI_SUCCESS && comm->inter) error = dvm_agree_context(comm, &contexts[0]);
+    if (error == MPI_SUCCESS && color != MPI_UNDEFINED)
+        error = make(comm, contexts, mine->choices, theirs, color, made);
     free(mine);
     free(theirs);
     return error;

@@ -92,7 +92,9 @@ int dvm_check_comm(MPI_Comm comm, struct dvm_comm** object, const char* call);
 int dvm_agree_context(struct dvm_comm* comm, uint32_t* context);
 /* From `root` of an intracommunicator to all. */
 int dvm_spread_bytes(struct dvm_comm* comm, int root, int tag, void* data, size_t bytes);
-/* `bytes` from each rank of an intracommunicator into `all`, on all of them, by rank. */
+/* `bytes` from each rank of an intracommunicator into `all`, on rank 0, by rank. */
+int dvm_collect_bytes(struct dvm_comm* comm, int tag, const void* mine, size_t bytes, void* all);
+/* The same, on all of them. */
 int dvm_gather_bytes(struct dvm_comm* comm, int tag, const void* mine, size_t bytes, void* all);
 /* Between the leaders (ranks 0) of an intercommunicator's groups. */
 int dvm_swap_bytes(struct dvm_comm* comm, int rank, int tag, const void* mine, size_t my_bytes, void* theirs,

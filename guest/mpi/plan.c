@@ -229,21 +229,29 @@ int dvm_collective_run(struct dvm_collective* collective, MPI_Comm comm, dvm_pla
     return error != MPI_SUCCESS ? error : raised(collective->comm, dvm_schedule_run(schedule), call);
 }
 
+void dvm_plan_begin_at_once(struct dvm_plan* plan, struct dvm_comm* comm, int tag) {
+    plan->comm = comm;
+    plan->schedule = NULL;
+    plan->tag = tag;
+    plan->error = MPI_SUCCESS;
+    plan->allocated = NULL;
+    plan->used = 0;
+    if (dvi_wakes_are_dear() != 0) dvm_hold_wakes();
+}
+
+int dvm_plan_end_at_once(struct dvm_plan* plan) {
+    if (dvi_wakes_are_dear() != 0) dvm_release_wakes();
+    free_memory(plan);
+    return plan->error;
+}
+
 int dvm_collective_run_small(struct dvm_collective* collective, MPI_Comm comm, dvm_planner planner, const char* call) {
     const int error = dvm_check_comm(comm, &collective->comm, call);
     if (error != MPI_SUCCESS) return error;
     struct dvm_plan plan;
-    plan.comm = collective->comm;
-    plan.schedule = NULL;
-    plan.tag = dvm_collective_tag(collective->comm);
-    plan.error = MPI_SUCCESS;
-    plan.allocated = NULL;
-    plan.used = 0;
-    const bool hold = dvi_wakes_are_dear() != 0;
-    if (hold) dvm_hold_wakes();
+    dvm_plan_begin_at_once(&plan, collective->comm, dvm_collective_tag(collective->comm));
     const int planned = planner(&plan, collective);
-    if (hold) dvm_release_wakes();
-    free_memory(&plan);
+    dvm_plan_end_at_once(&plan);
     return raised(collective->comm, planned != MPI_SUCCESS ? planned : plan.error, call);
 }
 

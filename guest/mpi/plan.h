@@ -50,6 +50,10 @@ struct dvm_plan {
 /* Checks the arguments and adds the steps. Yields an MPI error class. */
 typedef int (*dvm_planner)(struct dvm_plan* plan, const struct dvm_collective* collective);
 
+/* Around steps that are done as they are added. The second yields the first error that any of them met. */
+void dvm_plan_begin_at_once(struct dvm_plan* plan, struct dvm_comm* comm, int tag);
+int dvm_plan_end_at_once(struct dvm_plan* plan);
+
 /* ---- steps ---- */
 
 void dvm_plan_send(struct dvm_plan* plan, struct dvm_comm* comm, int dest, const struct dvm_block* block);
