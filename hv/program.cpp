@@ -144,12 +144,13 @@ Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_
         if (thread != resident) {
             if (resident != nullptr) {
                 if (auto saved = vcpu.save(resident->context); !saved) return fail(std::move(saved).error());
+                cpu_times_.put_down(*resident);
                 scheduler_.evicted(*resident);
             }
             if (auto loaded = vcpu.load(thread->context); !loaded) return fail(std::move(loaded).error());
             resident = thread;
+            cpu_times_.take_up(*thread, cpu);
         }
-        cpu_times_.take_up(*thread, cpu);
         if (std::exchange(thread->sched.parked, false)) complete_wait(*thread);
         bool stays = !scheduler_.misplaced(*thread);
         while (stays && !over()) {
@@ -170,13 +171,14 @@ Result<void> Program::run_cpu(unsigned cpu, Vcpu& vcpu, std::atomic<std::uint64_
             }
             stays = handle(*thread, vcpu, exit, cpu);
         }
-        cpu_times_.put_down(*thread);
         if (over()) break;
         if (thread->sched.state == Thread::Scheduling::State::kDead) {
+            cpu_times_.put_down(*thread);
             reap(*thread);
             resident = nullptr;
         } else if (scheduler_.misplaced(*thread) && thread->sched.state == Thread::Scheduling::State::kRunning) {
             if (auto saved = vcpu.save(thread->context); !saved) return fail(std::move(saved).error());
+            cpu_times_.put_down(*thread);
             resident = nullptr;
             scheduler_.migrate(*thread);
         }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <map>
 #include <utility>
 
 namespace divisi::hv {
@@ -15,12 +16,29 @@ using State = Thread::Scheduling::State;
 
 Scheduler::Scheduler(const std::vector<CpuPlace>& places, Spread spread, Timers& timers,
                      std::function<void(unsigned)> kick)
-    : nodes_(places.size()), loads_(places), spread_(spread), timers_(timers), kick_(std::move(kick)) {}
+    : nodes_(places.size()), loads_(places), spread_(spread), timers_(timers), kick_(std::move(kick)) {
+    seat_nodes();
+}
 
 Scheduler::~Scheduler() {
     close();
     std::unique_lock lock(mutex_);
     ticks_done_.wait(lock, [this] { return ticks_pending_ == 0; });
+}
+
+void Scheduler::seat_nodes() {
+    std::map<unsigned, unsigned> seated;  // of each PU
+    std::map<unsigned, unsigned> bell_of_pu;
+    for (unsigned cpu = 0; cpu < nodes_.size(); ++cpu) {
+        const unsigned pu = loads_.index_of_pu(cpu);
+        const unsigned place = seated[pu]++ % Bell::kPlaces;
+        if (place == 0) {
+            bell_of_pu[pu] = static_cast<unsigned>(bells_.size());
+            bells_.emplace_back();
+        }
+        nodes_[cpu].bell = bell_of_pu[pu];
+        nodes_[cpu].place = 1U << place;
+    }
 }
 
 std::size_t Scheduler::load(unsigned cpu) const {
@@ -55,7 +73,7 @@ void Scheduler::enqueue(Thread& thread, unsigned cpu, Idlers* idlers) {
     if (node.waiting && idlers != nullptr) {
         idlers->push_back(cpu);
     } else if (node.waiting) {
-        node.ready.notify_one();
+        rouse(cpu);
     } else if (node.running != nullptr) {
         arm_tick(cpu);
     }
@@ -130,18 +148,29 @@ Thread* Scheduler::acquire(unsigned cpu, const std::function<void()>& nudged) {
             lock.lock();
             continue;
         }
-        node.waiting = true;
-        node.ready.wait(lock);
-        node.waiting = false;
+        sleep(cpu, lock);
     }
+}
+
+void Scheduler::sleep(unsigned cpu, std::unique_lock<std::mutex>& lock) {
+    Node& node = nodes_[cpu];
+    Bell& bell = bells_[node.bell];
+    node.waiting = true;
+    const std::uint32_t heard = bell.heard();
+    lock.unlock();
+    bell.wait(heard, node.place);
+    lock.lock();
+    node.waiting = false;
+}
+
+void Scheduler::rouse(unsigned cpu) {
+    bells_[nodes_[cpu].bell].ring(nodes_[cpu].place);
 }
 
 void Scheduler::nudge() {
     const std::lock_guard lock(mutex_);
-    for (Node& node : nodes_) {
-        node.nudged = true;
-        node.ready.notify_all();
-    }
+    for (Node& node : nodes_) node.nudged = true;
+    for (Bell& bell : bells_) bell.ring(~0U);
 }
 
 void Scheduler::evicted(Thread& thread) {
@@ -196,9 +225,14 @@ void Scheduler::wake(Thread& thread, std::uint64_t ticket, std::int64_t result, 
 }
 
 void Scheduler::rouse(const Idlers& idlers, unsigned from) {
-    for (const bool near : {false, true})
-        for (const unsigned cpu : idlers)
-            if ((loads_.index_of_pu(cpu) == loads_.index_of_pu(from)) == near) nodes_[cpu].ready.notify_one();
+    std::map<unsigned, std::uint32_t> far;
+    std::map<unsigned, std::uint32_t> near;
+    for (const unsigned cpu : idlers) {
+        auto& bells = loads_.index_of_pu(cpu) == loads_.index_of_pu(from) ? near : far;
+        bells[nodes_[cpu].bell] |= nodes_[cpu].place;
+    }
+    for (const auto& bells : {far, near})
+        for (const auto& [bell, places] : bells) bells_[bell].ring(places);
 }
 
 void Scheduler::interrupt(Thread& thread, std::int64_t result) {
@@ -349,9 +383,9 @@ void Scheduler::close() {
             node.ticking = false;
             --ticks_pending_;
         }
-        node.ready.notify_all();
         kick_(cpu);
     }
+    for (Bell& bell : bells_) bell.ring(~0U);
 }
 
 bool Scheduler::closed() const {

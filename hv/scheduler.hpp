@@ -17,6 +17,7 @@
 #include <optional>
 #include <vector>
 
+#include "hv/bell.hpp"
 #include "hv/places.hpp"
 #include "hv/thread.hpp"
 #include "hv/timers.hpp"
@@ -92,9 +93,13 @@ private:
         bool nudged = false;
         bool ticking = false;
         Timers::Id tick = 0;
-        std::condition_variable ready;
+        unsigned bell = 0;        // by which it is woken
+        std::uint32_t place = 0;  // its bit there
     };
 
+    void seat_nodes();
+    void rouse(unsigned cpu);
+    void sleep(unsigned cpu, std::unique_lock<std::mutex>& lock);
     void wake_locked(Thread& thread, std::int64_t result, Idlers* idlers = nullptr);
     [[nodiscard]] std::size_t load(unsigned cpu) const;
     int choose(const Thread& thread) const;
@@ -115,6 +120,7 @@ private:
     mutable std::mutex mutex_;
     std::vector<Node> nodes_;
     PuLoads loads_;
+    std::deque<Bell> bells_;  // each of nodes of one PU
     Spread spread_;
     std::optional<Timers::Clock::time_point> uneven_since_;
     std::optional<Timers::Id> balance_;
