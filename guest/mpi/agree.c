@@ -5,9 +5,9 @@
 #include "engine.h"
 #include "plan.h"
 
-/* Bits 31 … 22: who picked it; 21 … 1: a counter; 0: enum dvm_channel. */
+/* Bits 31 … 22: who picked it; 20 … 1: a counter; 21 and 0: enum dvm_channel. */
 #define OWNER_SHIFT 22
-#define COUNTER_END (1u << (OWNER_SHIFT - 1))
+#define COUNTER_END (1u << (OWNER_SHIFT - 2))
 
 uint32_t dvm_new_context(void) {
     /* The first two are MPI_COMM_WORLD's (rank 0's) and MPI_COMM_SELF's. */

@@ -76,6 +76,7 @@ bool dvm_progress(void) {
     ++engine.looks;
     bool moved = dvm_watches_all() ? move_all() : move_busy();
     moved = dvm_schedules_advance() || moved;
+    if (engine.later != NULL) engine.later();
     if (moved) ++engine.moves;
     return moved;
 }

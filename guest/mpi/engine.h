@@ -3,7 +3,7 @@
  * The tag of a channel's message is an *envelope*: what kind of message it is, the user's tag, and the context of the
  * communicator:
  *
- *   bits 63 … 32   context (the lowest of them: enum dvm_channel)
+ *   bits 63 … 32   context (two of them: enum dvm_channel)
  *   bits 31 …  4   tag, 0 … DVM_TAG_MAX
  *   bits  3 …  0   kind
  *
@@ -62,7 +62,15 @@ struct dvm_withdrawal_answer {
     uint64_t withdrawn; /* 1: the receiver has forgotten the message; 0: it is, or will be, received */
 };
 
-enum dvm_request_type { DVM_SEND, DVM_RECEIVE, DVM_SCHEDULED, DVM_GENERALIZED, DVM_WITHDRAWAL };
+enum dvm_request_type {
+    DVM_SEND,
+    DVM_RECEIVE,
+    DVM_SCHEDULED,
+    DVM_GENERALIZED,
+    DVM_WITHDRAWAL,
+    DVM_PARTS_OUT,
+    DVM_PARTS_IN,
+};
 
 /* Where a request stands. Those between EAGER_OUT and ANSWERING are in the peer's `outgoing`. */
 enum dvm_stage {
@@ -110,8 +118,10 @@ struct dvm_request {
     int source;
     int received_tag;
     int error;
-    uint64_t received;             /* length of the message */
-    struct dvm_schedule* schedule; /* whose step it is, or (DVM_SCHEDULED) whose request */
+    uint64_t received;                         /* length of the message */
+    struct dvm_schedule* schedule;             /* whose step it is, or (DVM_SCHEDULED) whose request */
+    struct dvm_parts* parts;                   /* of a partitioned one; of a message of such a one, whose it is */
+    void (*told)(struct dvm_request* request); /* of such a message: called when it is complete, before it goes */
     struct dvm_request* companion; /* of MPI_Isendrecv: the send; of a send that is being cancelled: the withdrawal */
     struct dvm_request* target;    /* of a withdrawal or a buffered send's copy: the send; NULL: it is gone */
     struct dvm_request* copy;      /* of a buffered send: its copy, until that has gone */
@@ -181,6 +191,7 @@ struct dvm_engine {
     uint32_t whole;       /* of all peers */
     struct dvm_queue any; /* posted receives from any source */
     uint32_t watchers;    /* probes for any source under way */
+    void (*later)(void);  /* to be called when the engine is through; NULL: nothing is to be done then */
     uint32_t generalized; /* requests of the program\'s own that are not complete */
     uint32_t unexpected_count;
     uint64_t serial;
@@ -259,7 +270,7 @@ void dvm_ring_sleepers(void);
 /* ---- match.c ---- */
 
 static inline uint64_t dvm_envelope(const struct dvm_comm* comm, enum dvm_channel channel, int tag) {
-    return (uint64_t)(comm->context | (uint32_t)channel) << 32 | ((uint64_t)(uint32_t)tag << 4 & DVM_TAG_MASK);
+    return (uint64_t)(comm->context | dvm_channel_bits(channel)) << 32 | ((uint64_t)(uint32_t)tag << 4 & DVM_TAG_MASK);
 }
 static inline int dvm_envelope_tag(uint64_t envelope) {
     return (int)((envelope & DVM_TAG_MASK) >> 4);
@@ -344,6 +355,12 @@ bool dvm_withdraw(struct dvm_peer* peer, const struct dvm_withdrawal* withdrawal
 bool dvm_withdrawal_answered(struct dvm_peer* peer, const struct dvm_withdrawal_answer* answer);
 /* The send goes: those that point to it must not. */
 void dvm_forget_send(struct dvm_request* send);
+
+/* ---- partitioned.c ---- */
+
+/* Begins a round. */
+void dvm_start_parts(struct dvm_request* request) __attribute__((weak));
+void dvm_parts_release(struct dvm_parts* parts) __attribute__((weak));
 
 /* ---- buffered.c ---- */
 

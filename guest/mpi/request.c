@@ -28,6 +28,8 @@ void dvm_request_delete(struct dvm_request* request) {
     if (request->type == DVM_SCHEDULED) dvm_schedule_free(request->schedule);
     if (request->type == DVM_SEND) dvm_forget_send(request);
     if (request->companion != NULL) dvm_request_delete(request->companion);
+    if (request->type == DVM_PARTS_OUT || request->type == DVM_PARTS_IN)
+        if (request->parts != NULL) dvm_parts_release(request->parts);
     free(request->extra);
     if (request->comm != NULL) dvm_comm_release(request->comm);
     dvm_delete(request);
@@ -75,12 +77,14 @@ void dvm_start(struct dvm_request* request) {
     request->done = 0;
     request->received = 0;
     request->position = DVM_NOWHERE;
-    request->source = request->type == DVM_RECEIVE ? MPI_PROC_NULL : MPI_ANY_SOURCE;
+    request->source = request->type == DVM_RECEIVE || request->type == DVM_PARTS_IN ? MPI_PROC_NULL : MPI_ANY_SOURCE;
     request->received_tag = MPI_ANY_TAG;
     if (request->rank == MPI_PROC_NULL)
         dvm_complete(request, MPI_SUCCESS);
     else if (request->type == DVM_SCHEDULED)
         dvm_restart_schedule(request);
+    else if (request->type == DVM_PARTS_OUT || request->type == DVM_PARTS_IN)
+        dvm_start_parts(request);
     else if (request->mode == DVM_BUFFERED)
         dvm_start_buffered(request);
     else if (request->type == DVM_SEND)
@@ -95,6 +99,9 @@ void dvm_complete(struct dvm_request* request, int error) {
     ++engine.moves;
     if (request->type != DVM_SCHEDULED && request->schedule != NULL) {
         dvm_schedule_step_done(request->schedule, error);
+        dvm_request_delete(request);
+    } else if (request->told != NULL) {
+        request->told(request);
         dvm_request_delete(request);
     } else if (request->pool != NULL) {
         dvm_buffered_done(request);

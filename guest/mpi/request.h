@@ -5,8 +5,15 @@
 
 #include "communicator.h"
 
-/* The two contexts of a communicator: collectives never see point-to-point messages. */
-enum dvm_channel { DVM_POINT_TO_POINT = 0, DVM_COLLECTIVE = 1 };
+/* The contexts of a communicator: collectives never see point-to-point messages, nor do partitioned ones
+ * (partitioned.h).
+ */
+enum dvm_channel { DVM_POINT_TO_POINT = 0, DVM_COLLECTIVE = 1, DVM_GREETINGS = 2, DVM_UNITS = 3 };
+
+/* Bits of a context that are no communicator's. */
+static inline uint32_t dvm_channel_bits(enum dvm_channel channel) {
+    return ((uint32_t)channel & 1u) | ((uint32_t)channel & 2u) << 20;
+}
 
 enum dvm_send_mode { DVM_STANDARD, DVM_SYNCHRONOUS, DVM_READY, DVM_BUFFERED };
 

@@ -121,6 +121,8 @@ int PMPI_Cancel(MPI_Request* request) {
     }
     if (object->type == DVM_SCHEDULED)
         return dvm_error(object->comm, MPI_ERR_REQUEST, DVM_CALL, "a collective operation cannot be cancelled");
+    if (object->type == DVM_PARTS_OUT || object->type == DVM_PARTS_IN)
+        return dvm_error(object->comm, MPI_ERR_REQUEST, DVM_CALL, "partitioned communication cannot be cancelled");
     if (object->type == DVM_SEND) {
         dvm_cancel_send(object);
     } else if (object->stage == DVM_POSTED) {

@@ -1,6 +1,5 @@
-/* What is not there yet: one-sided communication, files, processes made at run time, partitioned
- * communication, the tool information interface. Each function is there, so that programs link, and says so when it is
- * called. */
+/* What is not there yet: one-sided communication, files, processes made at run time, the tool information interface.
+ * Each function is there, so that programs link, and says so when it is called. */
 #define DVM_OUTSIDE
 #include "internal.h"
 
@@ -97,14 +96,6 @@ ABSENT(Win_test, answer);
 ABSENT(Win_unlock, answer);
 ABSENT(Win_unlock_all, answer);
 ABSENT(Win_wait, answer);
-ABSENT(Psend_init, answer);
-ABSENT(Psend_init_c, answer);
-ABSENT(Precv_init, answer);
-ABSENT(Precv_init_c, answer);
-ABSENT(Pready, answer);
-ABSENT(Pready_range, answer);
-ABSENT(Pready_list, answer);
-ABSENT(Parrived, answer);
 ABSENT(Session_attach_buffer, answer);
 ABSENT(Session_attach_buffer_c, answer);
 ABSENT(Session_detach_buffer, answer);

@@ -29,13 +29,14 @@ static void tell_collective(struct divisi_wait* wait, const struct dvm_comm* com
 }
 
 static void tell_request(struct divisi_wait* wait, const struct dvm_request* request) {
-    const bool message = request->type == DVM_SEND || request->type == DVM_RECEIVE;
+    const bool sends = request->type == DVM_SEND || request->type == DVM_PARTS_OUT;
+    const bool message = sends || request->type == DVM_RECEIVE || request->type == DVM_PARTS_IN;
     if (request->comm == NULL) return;
-    if (!message || request->channel != DVM_POINT_TO_POINT) {
+    if (!message || request->channel == DVM_COLLECTIVE) {
         tell_collective(wait, request->comm);
         return;
     }
-    wait->kind = request->type == DVM_SEND ? DIVISI_WAIT_RECEIVER : DIVISI_WAIT_MESSAGE;
+    wait->kind = sends ? DIVISI_WAIT_RECEIVER : DIVISI_WAIT_MESSAGE;
     tell_peer(wait, request->comm, request->rank, request->tag);
 }
 

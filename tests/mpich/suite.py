@@ -10,7 +10,7 @@ FOLDERS = ("attr", "basic", "coll", "comm", "datatype", "errhan", "group", "info
            *(f"{form}/{name}" for form in ("f77", "f90")
              for name in ("attr", "coll", "comm", "datatype", "info", "init", "pt2pt", "topo")))
 # Beyond what the project asks for.
-EXTRA = (*(f"threads/{name}" for name in ("init", "pt2pt", "coll", "comm")),
+EXTRA = ("part", *(f"threads/{name}" for name in ("init", "pt2pt", "coll", "comm")),
          *(f"f08/{name}" for name in ("attr", "coll", "comm", "datatype", "info", "init", "misc", "pt2pt", "subarray", "timer", "topo")))
 # A folder without a list; its programs say what they like, and end with 0. (Two measure for minutes, and check nothing.)
 LISTS = {"basic": """self 1

@@ -540,6 +540,7 @@ static const struct {
     {"aborts", aborts},
     {"deadlock", deadlock},
     {"types", scenario_types},
+    {"partitioned", scenario_partitioned},
     {"collectives", scenario_collectives},
     {"neighbours", scenario_neighbours},
     {"reductions", scenario_reductions},

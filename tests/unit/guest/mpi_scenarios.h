@@ -18,6 +18,7 @@ extern int size;
     } while (0)
 
 void scenario_types(void);
+void scenario_partitioned(void);
 void scenario_collectives(void);
 void scenario_neighbours(void);
 void scenario_reductions(void);

@@ -42,6 +42,11 @@ TEST(Mpi, CopiesRandomDatatypesAsTheirDefinitionsSay) {
     expect_all_well({.count = 2}, "types");
 }
 
+TEST(Mpi, SendsInPartitions) {
+    for (const std::uint32_t count : {1U, 2U, 3U}) expect_all_well({.count = count}, "partitioned");
+    expect_all_well({.count = 2, .ring_bytes = DIVISI_TEST_SMALL_RING, .spin_ns = 1}, "partitioned");
+}
+
 TEST(Mpi, MovesCollectively) {
     for (const std::uint32_t count : {1U, 2U, 3U, 5U, 8U}) expect_all_well({.count = count}, "collectives");
 }
