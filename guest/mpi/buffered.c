@@ -8,7 +8,7 @@
 
 struct dvm_pool {
     struct dvm_pool* next;
-    const struct dvm_comm* comm; /* NULL: for all communicators without one */
+    const void* owner; /* a communicator, or a session; NULL: for all communicators without one */
     void* buffer;
     MPI_Count size;
     MPI_Count used;
@@ -20,10 +20,16 @@ struct dvm_pool {
 static struct dvm_pool common;
 static struct dvm_pool* own_pools;
 
-static struct dvm_pool* pool_of(const struct dvm_comm* comm) {
+static struct dvm_pool* find_pool(const void* owner) {
     for (struct dvm_pool* pool = own_pools; pool != NULL; pool = pool->next)
-        if (pool->comm == comm && pool->attached) return pool;
-    return &common;
+        if (pool->owner == owner) return pool;
+    return owner == NULL ? &common : NULL;
+}
+
+static struct dvm_pool* pool_of(const struct dvm_comm* comm) {
+    struct dvm_pool* pool = find_pool(comm);
+    if (pool == NULL || !pool->attached) pool = find_pool(comm->session);
+    return pool == NULL || !pool->attached ? &common : pool;
 }
 
 /* ---- sending ---- */
@@ -88,17 +94,39 @@ static void flush(const struct dvm_pool* pool) {
         if (!dvm_progress() && pool->copies != 0) dvm_idle(&waited);
 }
 
+static bool any_under_way(void) {
+    for (const struct dvm_pool* pool = own_pools; pool != NULL; pool = pool->next)
+        if (pool->copies != 0) return true;
+    return common.copies != 0;
+}
+
+/* A pool may go with its last copy, where the program has freed the communicator before. */
 int dvm_finish_buffered(void) {
-    flush(&common);
-    for (const struct dvm_pool* pool = own_pools; pool != NULL; pool = pool->next) flush(pool);
+    const struct dvm_waited waited = {.request = NULL};
+    while (any_under_way())
+        if (!dvm_progress() && any_under_way()) dvm_idle(&waited);
     return MPI_SUCCESS;
 }
 
 /* ---- buffers ---- */
 
-static int attach(struct dvm_pool* pool, struct dvm_comm* comm, void* buffer, MPI_Count size, const char* call) {
-    if (pool->attached) return dvm_error(comm, MPI_ERR_BUFFER, call, "a buffer is attached already");
-    if (size < 0) return dvm_error(comm, MPI_ERR_ARG, call, "a buffer of %lld bytes", (long long)size);
+/* The pool of a communicator or session, made where there is none. NULL: no memory. */
+static struct dvm_pool* make_pool(const void* owner) {
+    struct dvm_pool* const pool = find_pool(owner);
+    if (pool != NULL) return pool;
+    struct dvm_pool* const made = calloc(1, sizeof *made);
+    if (made == NULL) return NULL;
+    made->owner = owner;
+    made->next = own_pools;
+    own_pools = made;
+    return made;
+}
+
+int dvm_pool_attach(const void* owner, void* buffer, MPI_Count size) {
+    struct dvm_pool* const pool = make_pool(owner);
+    if (pool == NULL) return dvm_fail(MPI_ERR_NO_MEM, "not enough memory for a buffer");
+    if (pool->attached) return dvm_fail(MPI_ERR_BUFFER, "a buffer is attached already");
+    if (size < 0) return dvm_fail(MPI_ERR_ARG, "a buffer of %lld bytes", (long long)size);
     pool->buffer = buffer;
     pool->size = size;
     pool->attached = true;
@@ -106,61 +134,61 @@ static int attach(struct dvm_pool* pool, struct dvm_comm* comm, void* buffer, MP
     return MPI_SUCCESS;
 }
 
-/* After the last message has left it. Detaching what is not attached yields nothing, with size 0. */
-static MPI_Count detach(struct dvm_pool* pool, void* buffer_address) {
-    const MPI_Count size = pool->size;
+int dvm_pool_detach(const void* owner, void* buffer_address, MPI_Count* size) {
+    struct dvm_pool* const pool = make_pool(owner);
+    if (pool == NULL) return dvm_fail(MPI_ERR_NO_MEM, "not enough memory for a buffer");
     flush(pool);
+    *size = pool->size;
     *(void**)buffer_address = pool->buffer;
     pool->attached = false;
     pool->automatic = false;
     pool->buffer = NULL;
     pool->size = 0;
-    return size;
+    return MPI_SUCCESS;
 }
 
-/* The pool of a communicator, made where there is none. NULL: no memory. */
-static struct dvm_pool* own_pool(const struct dvm_comm* comm) {
-    for (struct dvm_pool* pool = own_pools; pool != NULL; pool = pool->next)
-        if (pool->comm == comm) return pool;
-    struct dvm_pool* const made = calloc(1, sizeof *made);
-    if (made == NULL) return NULL;
-    made->comm = comm;
-    made->next = own_pools;
-    own_pools = made;
-    return made;
+void dvm_pool_flush(const void* owner) {
+    const struct dvm_pool* const pool = find_pool(owner);
+    if (pool != NULL) flush(pool);
 }
 
-void dvm_forget_pool(const struct dvm_comm* comm) {
+void dvm_forget_pool(const void* owner) {
     for (struct dvm_pool** place = &own_pools; *place != NULL; place = &(*place)->next) {
         struct dvm_pool* const pool = *place;
-        if (pool->comm != comm) continue;
+        if (pool->owner != owner) continue;
         *place = pool->next;
         free(pool);
         return;
     }
 }
 
+static int attach(MPI_Count size, void* buffer, const char* call) {
+    const int error = dvm_pool_attach(NULL, buffer, size);
+    return error == MPI_SUCCESS ? error : dvm_raise(NULL, error, call);
+}
+
 int PMPI_Buffer_attach_c(void* buffer, MPI_Count size) {
-    return attach(&common, NULL, buffer, size, DVM_CALL);
+    return attach(size, buffer, DVM_CALL);
 }
 DVM_ALIAS(Buffer_attach_c);
 
 int PMPI_Buffer_attach(void* buffer, int size) {
-    return attach(&common, NULL, buffer, size, DVM_CALL);
+    return attach(size, buffer, DVM_CALL);
 }
 DVM_ALIAS(Buffer_attach);
 
 int PMPI_Buffer_detach_c(void* buffer_addr, MPI_Count* size) {
     engine.call = DVM_CALL;
-    *size = detach(&common, buffer_addr);
-    return MPI_SUCCESS;
+    return dvm_pool_detach(NULL, buffer_addr, size);
 }
 DVM_ALIAS(Buffer_detach_c);
 
 int PMPI_Buffer_detach(void* buffer_addr, int* size) {
+    MPI_Count large = 0;
     engine.call = DVM_CALL;
-    *size = (int)detach(&common, buffer_addr);
-    return MPI_SUCCESS;
+    const int error = dvm_pool_detach(NULL, buffer_addr, &large);
+    *size = (int)large;
+    return error;
 }
 DVM_ALIAS(Buffer_detach);
 
@@ -171,10 +199,9 @@ int PMPI_Buffer_flush(void) {
 }
 DVM_ALIAS(Buffer_flush);
 
-/* A request for what is done at once: MPI permits that. */
-static int done_request(MPI_Request* request, const char* call) {
+int dvm_done_request(MPI_Request* request) {
     struct dvm_request* const made = dvm_request_new(DVM_SEND);
-    if (made == NULL) return dvm_error(NULL, MPI_ERR_NO_MEM, call, "not enough memory for a request");
+    if (made == NULL) return dvm_fail(MPI_ERR_NO_MEM, "not enough memory for a request");
     made->rank = MPI_PROC_NULL;
     dvm_start(made);
     *request = dvm_request_handle(made);
@@ -184,19 +211,21 @@ static int done_request(MPI_Request* request, const char* call) {
 int PMPI_Buffer_iflush(MPI_Request* request) {
     engine.call = DVM_CALL;
     flush(&common);
-    return done_request(request, DVM_CALL);
+    const int error = dvm_done_request(request);
+    return error == MPI_SUCCESS ? error : dvm_raise(NULL, error, DVM_CALL);
 }
 DVM_ALIAS(Buffer_iflush);
 
 /* ---- of a communicator ---- */
 
+static int raise_in(struct dvm_comm* comm, int error, const char* call) {
+    return error == MPI_SUCCESS ? error : dvm_raise(comm, error, call);
+}
+
 static int attach_to(MPI_Comm comm, void* buffer, MPI_Count size, const char* call) {
     struct dvm_comm* object = NULL;
     const int error = dvm_check_comm(comm, &object, call);
-    if (error != MPI_SUCCESS) return error;
-    struct dvm_pool* const pool = own_pool(object);
-    if (pool == NULL) return dvm_error(object, MPI_ERR_NO_MEM, call, "not enough memory for a buffer");
-    return attach(pool, object, buffer, size, call);
+    return error == MPI_SUCCESS ? raise_in(object, dvm_pool_attach(object, buffer, size), call) : error;
 }
 
 int PMPI_Comm_attach_buffer_c(MPI_Comm comm, void* buffer, MPI_Count size) {
@@ -212,11 +241,7 @@ DVM_ALIAS(Comm_attach_buffer);
 static int detach_from(MPI_Comm comm, void* buffer_address, MPI_Count* size, const char* call) {
     struct dvm_comm* object = NULL;
     const int error = dvm_check_comm(comm, &object, call);
-    if (error != MPI_SUCCESS) return error;
-    struct dvm_pool* const pool = own_pool(object);
-    if (pool == NULL) return dvm_error(object, MPI_ERR_NO_MEM, call, "not enough memory for a buffer");
-    *size = detach(pool, buffer_address);
-    return MPI_SUCCESS;
+    return error == MPI_SUCCESS ? raise_in(object, dvm_pool_detach(object, buffer_address, size), call) : error;
 }
 
 int PMPI_Comm_detach_buffer_c(MPI_Comm comm, void* buffer_addr, MPI_Count* size) {
@@ -232,20 +257,21 @@ int PMPI_Comm_detach_buffer(MPI_Comm comm, void* buffer_addr, int* size) {
 }
 DVM_ALIAS(Comm_detach_buffer);
 
-static int flush_of(MPI_Comm comm, const char* call) {
-    struct dvm_comm* object = NULL;
-    const int error = dvm_check_comm(comm, &object, call);
-    if (error == MPI_SUCCESS) flush(pool_of(object));
+static int flush_of(MPI_Comm comm, struct dvm_comm** object, const char* call) {
+    const int error = dvm_check_comm(comm, object, call);
+    if (error == MPI_SUCCESS) flush(pool_of(*object));
     return error;
 }
 
 int PMPI_Comm_flush_buffer(MPI_Comm comm) {
-    return flush_of(comm, DVM_CALL);
+    struct dvm_comm* object = NULL;
+    return flush_of(comm, &object, DVM_CALL);
 }
 DVM_ALIAS(Comm_flush_buffer);
 
 int PMPI_Comm_iflush_buffer(MPI_Comm comm, MPI_Request* request) {
-    const int error = flush_of(comm, DVM_CALL);
-    return error == MPI_SUCCESS ? done_request(request, DVM_CALL) : error;
+    struct dvm_comm* object = NULL;
+    const int error = flush_of(comm, &object, DVM_CALL);
+    return error == MPI_SUCCESS ? raise_in(object, dvm_done_request(request), DVM_CALL) : error;
 }
 DVM_ALIAS(Comm_iflush_buffer);

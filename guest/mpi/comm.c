@@ -34,6 +34,8 @@ struct dvm_comm* dvm_comm_new(uint32_t context, struct dvm_group* local, struct 
     comm->size = local->size;
     dvm_retain(local);
     dvm_retain(comm->remote);
+    comm->session = local->session != NULL || parent == NULL ? local->session : parent->session;
+    if (comm->session != NULL) local->session = comm->session;
     comm->errhandler = parent == NULL ? dvm_errhandler_of(MPI_ERRORS_ARE_FATAL) : parent->errhandler;
     dvm_errhandler_retain(comm->errhandler);
     return comm;
@@ -41,6 +43,7 @@ struct dvm_comm* dvm_comm_new(uint32_t context, struct dvm_group* local, struct 
 
 void dvm_comm_release(struct dvm_comm* comm) {
     if (!dvm_release(comm)) return;
+    dvm_forget_pool(comm);
     if (comm->topology != NULL) dvm_topology_free(comm->topology);
     if (comm->within != NULL) dvm_comm_release(comm->within);
     if (comm->info != NULL) dvm_info_free(comm->info);

@@ -8,12 +8,14 @@
 struct dvm_group {
     struct dvm_object object;
     int size;
-    int rank;         /* ours in it, or MPI_UNDEFINED */
-    uint32_t* world;  /* by rank: the world rank */
-    int32_t* rank_of; /* by world rank: the rank, or MPI_UNDEFINED */
+    int rank;                          /* ours in it, or MPI_UNDEFINED */
+    const struct dvm_session* session; /* out of which it came; NULL: the world, or none that anybody asks for */
+    uint32_t* world;                   /* by rank: the world rank */
+    int32_t* rank_of;                  /* by world rank: the rank, or MPI_UNDEFINED */
 };
 
 struct dvm_attribute;
+struct dvm_session;
 struct dvm_topology;
 
 /* Messages of a communicator carry its context: two communicators never see each other's. */
@@ -27,6 +29,7 @@ struct dvm_comm {
     struct dvm_group* remote; /* whom ranks of sends and receives mean; the local group unless `inter` */
     struct dvm_comm* within;  /* of an intercommunicator: the local group as an intracommunicator, for collectives */
     uint32_t collectives;     /* begun so far: the tag of the next (dvm_collective_tag) */
+    const struct dvm_session* session; /* out of which it came: looked at by buffered sends */
     struct dvm_errhandler* errhandler;
     struct dvm_attribute* attributes;
     struct dvm_topology* topology; /* NULL: none (topology.c) */

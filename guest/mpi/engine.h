@@ -370,7 +370,17 @@ void dvm_start_buffered(struct dvm_request* request);
 void dvm_buffered_done(struct dvm_request* copy);
 /* Waits for all of them. */
 int dvm_finish_buffered(void);
-void dvm_forget_pool(const struct dvm_comm* comm);
+/* The buffer of a communicator, or of a session; NULL: the one of all that have none. The first two yield an error
+ * class.
+ */
+int dvm_pool_attach(const void* owner, void* buffer, MPI_Count size);
+/* Once the last message has left it. What is not attached has no size. */
+int dvm_pool_detach(const void* owner, void* buffer_address, MPI_Count* size);
+/* Waits until nothing is in it. */
+void dvm_pool_flush(const void* owner);
+void dvm_forget_pool(const void* owner);
+/* A request for what is done at once, which MPI permits. */
+int dvm_done_request(MPI_Request* request);
 
 /* ---- schedule.c ---- */
 

@@ -15,11 +15,12 @@ static bool begin(struct draft* draft) {
     return draft->world != NULL;
 }
 
-static int finish(struct draft* draft, MPI_Group* newgroup, const char* call) {
+static int finish(struct draft* draft, const struct dvm_group* parent, MPI_Group* newgroup, const char* call) {
     struct dvm_group* const group =
         draft->size == 0 ? dvm_group_of(MPI_GROUP_EMPTY) : dvm_group_new(draft->size, draft->world);
     free(draft->world);
     if (group == NULL) return dvm_error(NULL, MPI_ERR_NO_MEM, call, "not enough memory for a group");
+    if (draft->size != 0) group->session = parent->session;
     *newgroup = dvm_group_handle(group);
     return MPI_SUCCESS;
 }
@@ -38,7 +39,7 @@ static int combine(enum set set, MPI_Group group1, MPI_Group group2, MPI_Group* 
     }
     for (int rank = 0; set == UNION && rank < b->size; ++rank)
         if (dvm_group_rank(a, b->world[rank]) == MPI_UNDEFINED) draft.world[draft.size++] = b->world[rank];
-    return finish(&draft, newgroup, call);
+    return finish(&draft, a, newgroup, call);
 }
 
 int PMPI_Group_union(MPI_Group group1, MPI_Group group2, MPI_Group* newgroup) {
@@ -91,7 +92,7 @@ static int pick(MPI_Group group, int n, const int ranks[], bool included, MPI_Gr
     for (int rank = 0; !included && rank < object->size; ++rank)
         if (!marks[rank]) draft.world[draft.size++] = object->world[rank];
     free(marks);
-    if (error == MPI_SUCCESS) return finish(&draft, newgroup, call);
+    if (error == MPI_SUCCESS) return finish(&draft, object, newgroup, call);
     free(draft.world);
     return dvm_raise(NULL, error, call);
 }

@@ -174,20 +174,6 @@ int PMPI_Get_hw_resource_info(MPI_Info* hw_info) {
 }
 DVM_ALIAS(Get_hw_resource_info);
 
-int PMPI_Abi_get_version(int* abi_major, int* abi_minor) {
-    *abi_major = MPI_ABI_VERSION;
-    *abi_minor = MPI_ABI_SUBVERSION;
-    return MPI_SUCCESS;
-}
-DVM_ALIAS(Abi_get_version);
-
-int PMPI_Abi_get_info(MPI_Info* info) {
-    const int error = PMPI_Info_create(info);
-    if (error == MPI_SUCCESS) PMPI_Info_set(*info, "mpi_aint_size", "8");
-    return error;
-}
-DVM_ALIAS(Abi_get_info);
-
 double PMPI_Wtime(void) {
     return divisi_time();
 }

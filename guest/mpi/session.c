@@ -73,6 +73,7 @@ int PMPI_Session_finalize(MPI_Session* session) {
     const bool last = --dvm.sessions == 0 && dvm.world_phase != DVM_RUNNING;
     engine.call = DVM_CALL;
     if (last) error = raise_in(object, dvm_finish_buffered(), DVM_CALL);
+    dvm_forget_pool(object);
     /* Another session may follow, unless the world has been finalized. */
     if (last) dvm.phase = dvm.world_phase;
     dvm_errhandler_release(object->errhandler);
@@ -140,13 +141,73 @@ int PMPI_Group_from_session_pset(MPI_Session session, const char* pset_name, MPI
     struct dvm_session* object = NULL;
     const int error = check(session, &object, DVM_CALL);
     if (error != MPI_SUCCESS) return error;
-    struct dvm_group* const group = group_of(pset_name);
-    if (group == NULL) return raise_in(object, MPI_ERR_ARG, DVM_CALL);
-    dvm_retain(group);
+    const struct dvm_group* const members = group_of(pset_name);
+    if (members == NULL) return raise_in(object, MPI_ERR_ARG, DVM_CALL);
+    struct dvm_group* const group = dvm_group_new(members->size, members->world);
+    if (group == NULL) return raise_in(object, dvm_fail(MPI_ERR_NO_MEM, "not enough memory for a group"), DVM_CALL);
+    group->session = object;
     *newgroup = dvm_group_handle(group);
     return MPI_SUCCESS;
 }
 DVM_ALIAS(Group_from_session_pset);
+
+/* ---- buffers, for communicators that have none of their own ---- */
+
+static int attach_to(MPI_Session session, void* buffer, MPI_Count size, const char* call) {
+    struct dvm_session* object = NULL;
+    const int error = check(session, &object, call);
+    return error == MPI_SUCCESS ? raise_in(object, dvm_pool_attach(object, buffer, size), call) : error;
+}
+
+int PMPI_Session_attach_buffer(MPI_Session session, void* buffer, int size) {
+    return attach_to(session, buffer, size, DVM_CALL);
+}
+DVM_ALIAS(Session_attach_buffer);
+
+int PMPI_Session_attach_buffer_c(MPI_Session session, void* buffer, MPI_Count size) {
+    return attach_to(session, buffer, size, DVM_CALL);
+}
+DVM_ALIAS(Session_attach_buffer_c);
+
+static int detach_from(MPI_Session session, void* buffer_address, MPI_Count* size, const char* call) {
+    struct dvm_session* object = NULL;
+    const int error = check(session, &object, call);
+    engine.call = call;
+    return error == MPI_SUCCESS ? raise_in(object, dvm_pool_detach(object, buffer_address, size), call) : error;
+}
+
+int PMPI_Session_detach_buffer(MPI_Session session, void* buffer_addr, int* size) {
+    MPI_Count large = 0;
+    const int error = detach_from(session, buffer_addr, &large, DVM_CALL);
+    *size = (int)large;
+    return error;
+}
+DVM_ALIAS(Session_detach_buffer);
+
+int PMPI_Session_detach_buffer_c(MPI_Session session, void* buffer_addr, MPI_Count* size) {
+    return detach_from(session, buffer_addr, size, DVM_CALL);
+}
+DVM_ALIAS(Session_detach_buffer_c);
+
+static int flush_of(MPI_Session session, struct dvm_session** object, const char* call) {
+    const int error = check(session, object, call);
+    engine.call = call;
+    if (error == MPI_SUCCESS) dvm_pool_flush(*object);
+    return error;
+}
+
+int PMPI_Session_flush_buffer(MPI_Session session) {
+    struct dvm_session* object = NULL;
+    return flush_of(session, &object, DVM_CALL);
+}
+DVM_ALIAS(Session_flush_buffer);
+
+int PMPI_Session_iflush_buffer(MPI_Session session, MPI_Request* request) {
+    struct dvm_session* object = NULL;
+    const int error = flush_of(session, &object, DVM_CALL);
+    return error == MPI_SUCCESS ? raise_in(object, dvm_done_request(request), DVM_CALL) : error;
+}
+DVM_ALIAS(Session_iflush_buffer);
 
 /* ---- error handlers ---- */
 

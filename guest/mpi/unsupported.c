@@ -96,16 +96,6 @@ ABSENT(Win_test, answer);
 ABSENT(Win_unlock, answer);
 ABSENT(Win_unlock_all, answer);
 ABSENT(Win_wait, answer);
-ABSENT(Session_attach_buffer, answer);
-ABSENT(Session_attach_buffer_c, answer);
-ABSENT(Session_detach_buffer, answer);
-ABSENT(Session_detach_buffer_c, answer);
-ABSENT(Session_flush_buffer, answer);
-ABSENT(Session_iflush_buffer, answer);
-ABSENT(Abi_get_fortran_booleans, answer);
-ABSENT(Abi_get_fortran_info, answer);
-ABSENT(Abi_set_fortran_booleans, answer);
-ABSENT(Abi_set_fortran_info, answer);
 
 ABSENT(File_call_errhandler, answer_file);
 ABSENT(File_close, answer_file);

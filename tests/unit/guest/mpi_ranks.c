@@ -470,6 +470,20 @@ static void handle(MPI_Session* session, int* code, ...) {
     if (*session != MPI_SESSION_NULL && *code == MPI_ERR_ARG) ++handled;
 }
 
+/* The communicator has no buffer of its own. */
+static void through_session_buffer(MPI_Session session, MPI_Comm comm) {
+    static char room[100 + MPI_BSEND_OVERHEAD];
+    void* buffer = NULL;
+    int bytes = 0;
+    CHECK(MPI_Bsend(out, 100, MPI_BYTE, rank, 1, comm) == MPI_ERR_BUFFER);
+    CHECK(MPI_Session_attach_buffer(session, room, sizeof room) == MPI_SUCCESS);
+    CHECK(MPI_Bsend(out, 100, MPI_BYTE, rank, 1, comm) == MPI_SUCCESS);
+    CHECK(MPI_Recv(in, 100, MPI_BYTE, rank, 1, comm, MPI_STATUS_IGNORE) == MPI_SUCCESS);
+    CHECK(MPI_Session_flush_buffer(session) == MPI_SUCCESS);
+    CHECK(MPI_Session_detach_buffer(session, (void*)&buffer, &bytes) == MPI_SUCCESS);
+    CHECK(buffer == room && bytes == (int)sizeof room);
+}
+
 /* Without MPI_Init, twice, and from a set of which only some take part. */
 static void session(int round) {
     MPI_Session here;
@@ -495,6 +509,7 @@ static void session(int round) {
     CHECK(MPI_Comm_create_from_group(all, "sessions", MPI_INFO_NULL, MPI_ERRORS_RETURN, &comm) == MPI_SUCCESS);
     MPI_Allreduce(&rank, &sum, 1, MPI_INT, MPI_SUM, comm);
     CHECK(sum == size * (size - 1) / 2);
+    through_session_buffer(here, comm);
     MPI_Group_free(&all);
     MPI_Comm_free(&comm);
     MPI_Errhandler_free(&handler);
@@ -541,6 +556,7 @@ static const struct {
     {"deadlock", deadlock},
     {"types", scenario_types},
     {"partitioned", scenario_partitioned},
+    {"additions", scenario_additions},
     {"collectives", scenario_collectives},
     {"neighbours", scenario_neighbours},
     {"reductions", scenario_reductions},

@@ -47,6 +47,10 @@ TEST(Mpi, SendsInPartitions) {
     expect_all_well({.count = 2, .ring_bytes = DIVISI_TEST_SMALL_RING, .spin_ns = 1}, "partitioned");
 }
 
+TEST(Mpi, HasWhatLaterVersionsAdded) {
+    for (const std::uint32_t count : {1U, 2U, 5U}) expect_all_well({.count = count}, "additions");
+}
+
 TEST(Mpi, MovesCollectively) {
     for (const std::uint32_t count : {1U, 2U, 3U, 5U, 8U}) expect_all_well({.count = count}, "collectives");
 }
