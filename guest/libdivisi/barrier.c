@@ -11,7 +11,7 @@
 
 static void signal_to(struct dvi_link* link) {
     divisi_tx_signal(&link->tx, dvi.barriers);
-    if (divisi_tx_must_wake(&link->tx)) dvi_wake(&link->tx.ring->data_sleep);
+    if (divisi_tx_must_wake(&link->tx)) dvi_wake(link, &link->tx.ring->data_sleep);
 }
 
 /* A signal that is there may still be under way, where links take time. */

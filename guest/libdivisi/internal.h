@@ -83,8 +83,8 @@ void dvi_wait_beside(const struct dvi_condition* conditions, uint32_t count, str
 void dvi_wait_until(uint64_t due);
 /* Says what this rank waits for, to people who look at it (tell.c). */
 void dvi_tell(const struct dvi_condition* conditions, uint32_t count);
-/* Wakes whoever sleeps on `word`, which is cleared. */
-void dvi_wake(uint32_t* word);
+/* Wakes the other end, which sleeps on `word`; that is cleared. */
+void dvi_wake(const struct dvi_link* link, uint32_t* word);
 /* From here to its dvi_release_wakes sleepers are woken together, and in the same system call in which this rank falls
  * asleep: for a function that sends several messages, or sends and then waits. */
 static inline void dvi_hold_wakes(void) {

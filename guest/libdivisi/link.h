@@ -11,7 +11,7 @@
 /* A message of at most 48 bytes. No large one may be under way. */
 static inline int dvi_send_small(struct dvi_link* link, uint64_t tag, const void* data, uint32_t bytes) {
     const int sent = divisi_tx_small(&link->tx, tag, data, bytes);
-    if (sent == DIVISI_RING_OK && divisi_tx_must_wake(&link->tx)) dvi_wake(&link->tx.ring->data_sleep);
+    if (sent == DIVISI_RING_OK && divisi_tx_must_wake(&link->tx)) dvi_wake(link, &link->tx.ring->data_sleep);
     return sent;
 }
 
@@ -19,7 +19,7 @@ static inline int dvi_send_small(struct dvi_link* link, uint64_t tag, const void
  * is over when link->tx.left is 0. */
 static inline void dvi_send_piece(struct dvi_link* link, uint64_t tag, const void* piece, uint64_t length) {
     divisi_tx_push_piece(&link->tx, tag, piece, length);
-    if (divisi_tx_must_wake(&link->tx)) dvi_wake(&link->tx.ring->data_sleep);
+    if (divisi_tx_must_wake(&link->tx)) dvi_wake(link, &link->tx.ring->data_sleep);
 }
 
 /* The same, of the message that lies at `data`. */
@@ -50,7 +50,8 @@ static inline int dvi_peek_for(struct dvi_link* link, uint32_t looks) {
 /* Takes what dvi_peek found: link->rx.piece bytes, to `to` or nowhere (NULL). The message is over when link->rx.left is
  * 0. */
 static inline void dvi_take(struct dvi_link* link, void* to) {
-    if (divisi_rx_take_piece(&link->rx, to) && divisi_rx_must_wake(&link->rx)) dvi_wake(&link->rx.ring->space_sleep);
+    if (divisi_rx_take_piece(&link->rx, to) && divisi_rx_must_wake(&link->rx))
+        dvi_wake(link, &link->rx.ring->space_sleep);
 }
 
 #endif

@@ -110,10 +110,16 @@ static struct dvi_futex_waitv waiter_on(const uint32_t* word, uint32_t value) {
     return waiter;
 }
 
-/* Wakes all that are held, and then sleeps on `waiters`, if any, until `deadline` (NULL: for ever). */
+/* Wakes all that are held, and then sleeps on `waiters`, if any, until `deadline` (NULL: for ever). Natively there is
+ * no such call: it does not sleep then. */
 static void wake_and_wait(const struct dvi_futex_waitv* waiters, uint32_t count, const struct dvi_timespec* deadline) {
     const uint32_t held = dvi.held_count;
     dvi.held_count = 0;
+    if (dvi.page->backend == DIVISI_ABI_BACKEND_NATIVE) {
+        for (uint32_t i = 0; i < held; ++i)
+            dvi_syscall(DVI_SYS_FUTEX, (long)dvi.held[i], DVI_FUTEX_WAKE, INT32_MAX, 0, 0);
+        return;
+    }
     dvi_syscall(DIVISI_SYS_WAKE_AND_WAIT, (long)dvi.held, (long)held, (long)waiters, (long)count, (long)deadline);
 }
 
@@ -148,6 +154,7 @@ static void sleep_on_many(const struct dvi_condition* conditions, uint32_t count
 }
 
 static void sleep_on(const struct dvi_condition* conditions, uint32_t count, uint64_t ns, struct dvi_bell* bell) {
+    if (dvi.page->backend == DIVISI_ABI_BACKEND_NATIVE) dvi_wake_held();
     if (bell != NULL) bell->leave(bell);
     if (count == 1 && bell == NULL && dvi.held_count == 0u)
         sleep_on_one(sleep_word(&conditions[0]), 1, ns);
@@ -222,9 +229,11 @@ void dvi_wait_beside(const struct dvi_condition* conditions, uint32_t count, str
     sleep_once(conditions, count, bell);
 }
 
-void dvi_wake(uint32_t* word) {
+void dvi_wake(const struct dvi_link* link, uint32_t* word) {
     __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
-    if (dvi.holding == 0u || dvi.page->backend == DIVISI_ABI_BACKEND_NATIVE) {
+    /* Natively each wake is a call of its own, and best made at once, unless the one that is woken would run in our
+     * stead, in the middle of what we have for it. */
+    if (dvi.holding == 0u || (dvi.page->backend == DIVISI_ABI_BACKEND_NATIVE && link->other_pu)) {
         dvi_syscall(DVI_SYS_FUTEX, (long)word, DVI_FUTEX_WAKE, INT32_MAX, 0, 0);
         return;
     }
