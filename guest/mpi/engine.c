@@ -122,23 +122,47 @@ uint32_t dvm_collect_conditions(void) {
     return count;
 }
 
-/* Where all that is under way are messages to come of one operation, each of which goes out whole without our help, it
- * is enough to be woken by the last: to be woken by each would be to be switched to as often as there are ranks. Which
- * is the last nobody knows; one who shares our PU cannot have run since we last looked. Who waits so helps no one:
- * those whose messages are waited for need no help, and no one else can be waiting for us, as we have nothing to send.
- */
-static bool collect_last(const struct dvm_waited* waited) {
+/* Nothing else has to do with this peer than one message of a collective operation, which waits for room. */
+static bool waits_for_room(const struct dvm_peer* peer) {
+    if (peer->interest != 1 || dvm_queue_empty(&peer->outgoing)) return false;
+    const struct dvm_request* const request = DVM_OF_ITEM(peer->outgoing.first, struct dvm_request);
+    return request->stage == DVM_EAGER_OUT && request->channel == DVM_COLLECTIVE;
+}
+
+static bool all_whole(const struct dvm_peer* peer) {
+    return peer->interest == peer->whole;
+}
+
+/* The last of them, as far as can be guessed: one who shares our PU cannot have run since we last looked. NULL: there
+ * is one of another kind. */
+static struct dvm_peer* last_of(bool (*kind)(const struct dvm_peer* peer)) {
     struct dvm_peer* last = NULL;
-    if (engine.whole < 2 || engine.whole != waited->messages || engine.whole != engine.interests || dvm_watches_all())
-        return false;
     for (uint32_t i = 0; i < engine.busy_count; ++i) {
         struct dvm_peer* const peer = &engine.peers[engine.busy[i]];
-        if (peer->whole != 0 && !peer->lost && (last == NULL || last->link->other_pu || !peer->link->other_pu))
-            last = peer;
+        if (peer->interest == 0) continue;
+        if (peer->lost || !kind(peer)) return NULL;
+        if (last == NULL || last->link->other_pu || !peer->link->other_pu) last = peer;
     }
-    if (last == NULL) return false;
+    return last;
+}
+
+/* To be woken by each message, where all of several are waited for, would be to be switched to as often as there are
+ * ranks: the last is enough. That is so where all that is under way is of one collective operation, and is either
+ *
+ * - messages to come, each of which goes out whole without our help: their senders need nothing of us, nor does anybody
+ *   else, as we have nothing to send; or
+ * - messages that wait for room, and none to come: who makes room waits for nobody but us. (Whoever is in an operation
+ *   that we take part in needs no one who has left it: MPI lets operations wait for all.) */
+static bool collect_last(const struct dvm_waited* waited) {
     uint32_t count = 0;
-    add_condition(&count, last->link, DVI_DATA, 0, 0);
+    if (waited->messages < 2 || waited->messages != engine.interests || dvm_watches_all()) return false;
+    const bool receives = engine.whole == waited->messages;
+    const struct dvm_peer* const last = last_of(receives ? all_whole : waits_for_room);
+    if (last == NULL) return false;
+    if (receives)
+        add_condition(&count, last->link, DVI_DATA, 0, 0);
+    else
+        add_condition(&count, last->link, DVI_SPACE, 1, dvm_space_wanted(last));
     return true;
 }
 
