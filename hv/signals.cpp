@@ -29,9 +29,7 @@ struct SigContext {
 static_assert(sizeof(SigContext) == 256);
 struct UContext {
     std::uint64_t flags, link;
-    Gva stack_base;
-    std::int32_t stack_flags, padding;
-    std::uint64_t stack_size;
+    KernelStack stack;
     SigContext context;
     std::uint64_t mask;
 };
@@ -47,9 +45,15 @@ struct SoftwareBytes {
 };
 static_assert(sizeof(SoftwareBytes) == 48);
 
-bool on_alt_stack(const Thread& thread) {
-    const AltStack& alt = thread.alt_stack;
-    return thread.context.regs.rsp > alt.base && thread.context.regs.rsp - alt.base <= alt.size;
+constexpr std::uint32_t kAutodisarm = 1U << 31U;  // SS_AUTODISARM: a handler's thread has none until it returns
+
+bool within(const AltStack& alt, Gva sp) {
+    return sp > alt.base && sp - alt.base <= alt.size;
+}
+
+// Where it is taken away meanwhile, a thread may use that memory for other things: being there says nothing.
+bool on_alt_stack(const Thread& thread, Gva sp) {
+    return (thread.alt_stack.flags & kAutodisarm) == 0 && within(thread.alt_stack, sp);
 }
 
 SigContext to_context(const Registers& regs, Gva fpstate, std::uint64_t mask, const SignalInfo& info) {
@@ -123,6 +127,23 @@ KernelSigInfo kernel_info(const SignalInfo& info) {
         result.fields[1] = info.value;
     }
     return result;
+}
+
+KernelStack describe_alt_stack(const Thread& thread, Gva sp) {
+    const AltStack& alt = thread.alt_stack;
+    const std::uint32_t mode = alt.size == 0 ? SS_DISABLE : on_alt_stack(thread, sp) ? SS_ONSTACK : 0;
+    return {alt.base, mode | (alt.flags & kAutodisarm), 0, alt.size};
+}
+
+std::int64_t set_alt_stack(Thread& thread, const KernelStack& wanted, Gva sp) {
+    constexpr std::uint64_t kMinimum = 2048;
+    if (on_alt_stack(thread, sp)) return -EPERM;
+    const std::uint32_t mode = wanted.flags & ~kAutodisarm;
+    if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0) return -EINVAL;
+    if (mode != SS_DISABLE && wanted.size < kMinimum) return -ENOMEM;
+    thread.alt_stack =
+        mode == SS_DISABLE ? AltStack{0, 0, wanted.flags} : AltStack{wanted.base, wanted.size, wanted.flags};
+    return 0;
 }
 
 // SAFETY: a counter that nobody blocks on; when it is full, it says already what is to be said.
@@ -270,23 +291,20 @@ bool SignalState::has(const Thread& thread, SignalSet wanted) const {
 
 bool enter_handler(Thread& thread, AddressSpace& memory, const SignalAction& action, const SignalInfo& info) {
     Registers& regs = thread.context.regs;
-    const bool alternate =
-        (action.flags & SA_ONSTACK) != 0 && thread.alt_stack.flags != SS_DISABLE && !on_alt_stack(thread);
-    const bool on_alternate = alternate || (thread.alt_stack.flags != SS_DISABLE && on_alt_stack(thread));
-    Gva sp = alternate ? thread.alt_stack.base + thread.alt_stack.size : regs.rsp - kRedZone;
+    const bool nested = on_alt_stack(thread, regs.rsp);
+    const bool enters = (action.flags & SA_ONSTACK) != 0 && thread.alt_stack.size != 0 && !nested;
+    Gva sp = enters ? thread.alt_stack.base + thread.alt_stack.size : regs.rsp - kRedZone;
     const std::vector<std::byte> xsave = frame_xsave(thread.context);
     sp = (sp - xsave.size()) & ~63ULL;
     const Gva fpstate = sp;
     sp = ((sp - sizeof(SignalFrame)) & ~15ULL) - 8;  // as after a call: the handler finds RSP + 8 aligned
-    if (on_alternate && sp < thread.alt_stack.base) return false;
+    if ((enters || nested) && !within(thread.alt_stack, sp)) return false;
     const SignalSet mask = thread.restore_blocked ? thread.blocked_before_suspend : thread.blocked.load();
     thread.restore_blocked = false;
     SignalFrame frame{};
     frame.restorer = action.restorer;
     frame.context.flags = 1 | 2 | 4;  // UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS
-    frame.context.stack_base = thread.alt_stack.base;
-    frame.context.stack_flags = thread.alt_stack.flags;
-    frame.context.stack_size = thread.alt_stack.size;
+    frame.context.stack = {thread.alt_stack.base, thread.alt_stack.flags, 0, thread.alt_stack.size};
     frame.context.context = to_context(regs, fpstate, mask, info);
     frame.context.mask = mask;
     frame.info = kernel_info(info);
@@ -294,6 +312,7 @@ bool enter_handler(Thread& thread, AddressSpace& memory, const SignalAction& act
     SignalSet blocked = thread.blocked | action.mask;
     if ((action.flags & SA_NODEFER) == 0) blocked |= signal_bit(info.signo);
     thread.blocked = blocked & ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
+    if ((thread.alt_stack.flags & kAutodisarm) != 0) thread.alt_stack = {};
     regs.rip = action.handler;
     regs.rsp = sp;
     regs.rdi = static_cast<std::uint64_t>(info.signo);
@@ -317,10 +336,12 @@ bool leave_handler(Thread& thread, AddressSpace& memory) {
         if (!memory.copy_in(xsave.data(), frame->context.context.fpstate, xsave.size())) return false;
         sanitize(xsave);
     }
+    // Judged by where the handler is, as Linux does since 6.12. What it would refuse when asked by sigaltstack(2),
+    // stays.
+    static_cast<void>(set_alt_stack(thread, frame->context.stack, thread.context.regs.rsp));
     from_context(frame->context.context, thread.context.regs);
     thread.context.xsave = std::move(xsave);
     thread.blocked = frame->context.mask & ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
-    thread.alt_stack = {frame->context.stack_base, frame->context.stack_size, frame->context.stack_flags};
     return true;
 }
 

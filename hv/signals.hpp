@@ -94,6 +94,16 @@ private:
     std::list<SignalInfo> pending_;
 };
 
+// The kernel's stack_t.
+struct KernelStack {
+    Gva base;
+    std::uint32_t flags, padding;
+    std::uint64_t size;
+};
+// As sigaltstack(2), for a thread whose stack pointer is `sp`: what it is told, and what it is asked to do.
+KernelStack describe_alt_stack(const Thread& thread, Gva sp);
+std::int64_t set_alt_stack(Thread& thread, const KernelStack& wanted, Gva sp);
+
 // Makes the thread enter the handler of `action`. `memory` is its program's. False when its stack cannot take the
 // frame: the program must die of SIGSEGV then. The vector state is taken from and left in `thread.context.xsave`.
 bool enter_handler(Thread& thread, AddressSpace& memory, const SignalAction& action, const SignalInfo& info);

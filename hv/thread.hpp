@@ -73,10 +73,11 @@ private:
     std::array<std::atomic<std::uint64_t>, 2> words_{};
 };
 
+// Where handlers run that ask for it; of no bytes: nowhere.
 struct AltStack {
     Gva base = 0;
     std::uint64_t size = 0;
-    int flags = 2;  // SS_DISABLE
+    std::uint32_t flags = 2;  // as sigaltstack(2) was told: SS_DISABLE
 };
 
 // Who may touch what: the thread's own members belong to the node that runs it, or to whoever creates it; `sched`

@@ -63,27 +63,12 @@ SysResult sys_rt_sigreturn(Call& call) {
 }
 
 SysResult sys_sigaltstack(Call& call) {
-    struct Stack {
-        Gva base;
-        std::int32_t flags, padding;
-        std::uint64_t size;
-    };
-    AltStack& alt = call.thread.alt_stack;
     const Gva sp = call.thread.context.regs.rsp;
-    const bool inside = alt.flags != SS_DISABLE && sp > alt.base && sp - alt.base <= alt.size;
-    const Stack old{alt.base, inside ? SS_ONSTACK : alt.flags, 0, alt.size};
+    const KernelStack old = describe_alt_stack(call.thread, sp);
     if (call.arg(0) != 0) {
-        const auto wanted = call.memory().read<Stack>(call.arg(0));
+        const auto wanted = call.memory().read<KernelStack>(call.arg(0));
         if (!wanted) return -EFAULT;
-        if (inside) return -EPERM;
-        if ((wanted->flags & ~(SS_DISABLE | SS_ONSTACK)) != 0) return -EINVAL;
-        if ((wanted->flags & SS_DISABLE) != 0) {
-            alt = {};
-        } else {
-            constexpr std::uint64_t kMinimum = 2048;
-            if (wanted->size < kMinimum) return -ENOMEM;
-            alt = {wanted->base, wanted->size, 0};
-        }
+        if (const SysResult error = set_alt_stack(call.thread, *wanted, sp); error != 0) return error;
     }
     return call.arg(1) == 0 || call.memory().write(call.arg(1), old) ? 0 : -EFAULT;
 }

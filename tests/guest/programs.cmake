@@ -79,6 +79,8 @@ divisi_guest_test(fortran SOURCE fortran.f90 FLAVOURS glibc OPTIONS -fopenmp ${p
 
 # Signals that the program handles itself
 divisi_guest_test(signals SOURCE signals.c)
+divisi_guest_test(alt_stacks SOURCE alt_stacks.c)
+divisi_guest_test(stops SOURCE stops.c FLAVOURS glibc)
 divisi_guest_test(cancellation SOURCE cancellation.c)
 divisi_guest_test(timers SOURCE timers.c)
 divisi_guest_test(signal_queue SOURCE signal_queue.c FLAVOURS glibc OPTIONS -lm)
