@@ -442,8 +442,10 @@ SysResult AddressSpace::advise(Gva address, std::uint64_t length, int advice) {
 }
 
 SysResult AddressSpace::residency(Gva address, std::uint64_t length, Gva vector) {
+    if (address % kPageBytes != 0) return -EINVAL;
+    if (length == 0) return 0;
     length = page_ceil(length);
-    if (!range_ok(address, length)) return address % kPageBytes != 0 ? -EINVAL : -ENOMEM;
+    if (!range_ok(address, length)) return -ENOMEM;
     for (std::uint64_t at = 0; at < length; at += kPageBytes) {
         const std::shared_lock lock(mutex_);
         if (const_cast<AddressSpace*>(this)->find(address + at) == areas_.end()) return -ENOMEM;

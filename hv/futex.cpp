@@ -147,9 +147,9 @@ void FutexTable::owner_died(const Thread& thread) {
     if (lock_waits_ == 0) return;
     std::map<Key, std::uint32_t*> held;
     for (const auto& [key, queue] : queues_) {
-        if (key.space != &thread.program && !key.window) continue;
         for (const Waiter& waiter : queue) {
-            if (waiter.lock == nullptr) continue;
+            // What lies in a file is known by the file's pages, which are its program's own as well.
+            if (waiter.lock == nullptr || (!key.window && &waiter.thread->program != &thread.program)) continue;
             if ((load(waiter.lock) & FUTEX_TID_MASK) == static_cast<std::uint32_t>(thread.tid))
                 held.emplace(key, waiter.lock);
         }
@@ -281,6 +281,9 @@ SysResult FutexTable::requeue(Key from, Key to, std::uint32_t wake_count, std::u
                               std::optional<Word> check) {
     const std::lock_guard lock(mutex_);
     if (check && load(check->host) != check->expected) return -EAGAIN;
+    // Who waits to own the word is for FUTEX_UNLOCK_PI alone.
+    const auto first = queues_.find(from);
+    if (first != queues_.end() && first->second.front().lock != nullptr) return -EINVAL;
     const SysResult woken = wake_locked(from, wake_count, ~0U);
     SysResult moved = 0;
     const auto source = queues_.find(from);

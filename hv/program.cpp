@@ -397,6 +397,7 @@ Thread& Program::create_thread(const Thread& creator) {
     Thread& created = *thread;
     created.context = creator.context;
     created.blocked = creator.blocked.load();
+    created.policy = creator.policy.load();
     created.name.set(creator.name.get());
     created.sched.affinity = scheduler_.affinity(creator);
     threads_.emplace(created.tid, std::move(thread));

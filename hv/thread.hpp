@@ -95,6 +95,8 @@ struct Thread {
     ThreadName name;
     std::uint64_t call_number = 0;  // of its present or last system call
 
+    std::atomic<int> policy{0};  // as sched_setscheduler(2) was told, of the ordinary ones; changes nothing
+
     Gva clear_child_tid = 0;
     Gva robust_list = 0;
     std::uint64_t robust_list_bytes = 0;

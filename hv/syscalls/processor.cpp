@@ -67,12 +67,16 @@ bool ordinary(int policy) {
     return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE;
 }
 
+// `policy` is -1 where it stays as it is.
 SysResult set_policy(Call& call, int policy, int priority) {
-    if (thread_of(call, call.int_arg(0)) == nullptr) return -ESRCH;
-    policy &= ~SCHED_RESET_ON_FORK;
+    const auto thread = thread_of(call, call.int_arg(0));
+    if (thread == nullptr) return -ESRCH;
+    policy = policy == -1 ? thread->policy.load() : policy & ~SCHED_RESET_ON_FORK;
     if (!real_time(policy) && !ordinary(policy)) return -EINVAL;
     if (ordinary(policy) ? priority != 0 : priority < 1 || priority > 99) return -EINVAL;
-    return real_time(policy) ? -EPERM : 0;
+    if (real_time(policy)) return -EPERM;
+    thread->policy = policy;
+    return 0;
 }
 
 SysResult sys_sched_getparam(Call& call) {
@@ -83,11 +87,12 @@ SysResult sys_sched_getparam(Call& call) {
 SysResult sys_sched_setparam(Call& call) {
     if (call.int_arg(0) < 0 || call.arg(1) == 0) return -EINVAL;
     const auto priority = call.memory().read<int>(call.arg(1));
-    return priority ? set_policy(call, SCHED_OTHER, *priority) : -EFAULT;
+    return priority ? set_policy(call, -1, *priority) : -EFAULT;
 }
 SysResult sys_sched_getscheduler(Call& call) {
     if (call.int_arg(0) < 0) return -EINVAL;
-    return thread_of(call, call.int_arg(0)) != nullptr ? SCHED_OTHER : -ESRCH;
+    const auto thread = thread_of(call, call.int_arg(0));
+    return thread != nullptr ? thread->policy.load() : -ESRCH;
 }
 SysResult sys_sched_setscheduler(Call& call) {
     if (call.int_arg(0) < 0 || call.int_arg(1) < 0 || call.arg(2) == 0) return -EINVAL;
@@ -119,9 +124,11 @@ static_assert(sizeof(SchedulingAttributes) == 48);
 SysResult sys_sched_getattr(Call& call) {
     if (call.int_arg(0) < 0 || call.arg(1) == 0 || call.arg(3) != 0) return -EINVAL;
     if (call.arg(2) < sizeof(SchedulingAttributes) || call.arg(2) > kPageBytes) return -EINVAL;
-    if (thread_of(call, call.int_arg(0)) == nullptr) return -ESRCH;
+    const auto thread = thread_of(call, call.int_arg(0));
+    if (thread == nullptr) return -ESRCH;
     SchedulingAttributes attributes{};
     attributes.size = sizeof attributes;
+    attributes.policy = static_cast<std::uint32_t>(thread->policy.load());
     return call.memory().write(call.arg(1), attributes) ? 0 : -EFAULT;
 }
 SysResult sys_sched_setattr(Call& call) {
@@ -185,15 +192,17 @@ constexpr SyscallEntry kEntries[] = {
     {SYS_getcpu, "getcpu", sys_getcpu, Served::kFully, "the number of the node within the program"},
     {SYS_sched_setparam, "sched_setparam", sys_sched_setparam, Served::kPartly, "priority 0"},
     {SYS_sched_rr_get_interval, "sched_rr_get_interval", sys_sched_rr_get_interval, Served::kFully, ""},
-    {SYS_sched_getattr, "sched_getattr", sys_sched_getattr, Served::kPartly, "SCHED_OTHER"},
-    {SYS_sched_setattr, "sched_setattr", sys_sched_setattr, Served::kPartly, "SCHED_OTHER only"},
+    {SYS_sched_getattr, "sched_getattr", sys_sched_getattr, Served::kFully, ""},
+    {SYS_sched_setattr, "sched_setattr", sys_sched_setattr, Served::kPartly,
+     "no real-time policies; the others change nothing"},
     {SYS_membarrier, "membarrier", sys_membarrier, Served::kPartly, "global and private expedited"},
     {SYS_get_mempolicy, "get_mempolicy", sys_get_mempolicy, Served::kPartly, "one memory: the default"},
     {SYS_set_mempolicy, "set_mempolicy", sys_set_mempolicy, Served::kPartly, "one memory: accepted"},
     {SYS_mbind, "mbind", sys_mbind, Served::kPartly, "one memory: accepted"},
     {SYS_sched_getparam, "sched_getparam", sys_sched_getparam, Served::kPartly, "priority 0"},
-    {SYS_sched_getscheduler, "sched_getscheduler", sys_sched_getscheduler, Served::kPartly, "SCHED_OTHER"},
-    {SYS_sched_setscheduler, "sched_setscheduler", sys_sched_setscheduler, Served::kPartly, "SCHED_OTHER only"},
+    {SYS_sched_getscheduler, "sched_getscheduler", sys_sched_getscheduler, Served::kFully, ""},
+    {SYS_sched_setscheduler, "sched_setscheduler", sys_sched_setscheduler, Served::kPartly,
+     "no real-time policies; the others change nothing"},
     {SYS_sched_get_priority_max, "sched_get_priority_max", sys_sched_priority_bound, Served::kFully, ""},
     {SYS_sched_get_priority_min, "sched_get_priority_min", sys_sched_priority_bound, Served::kFully, ""},
 };

@@ -48,6 +48,8 @@ static void scheduling(void) {
     CHECK(sched_getscheduler(0) == SCHED_OTHER);
     CHECK(sched_getparam(0, &param) == 0 && param.sched_priority == 0);
     CHECK(sched_setparam(0, &param) == 0 && sched_setscheduler(0, SCHED_BATCH, &param) == 0);
+    CHECK(sched_getscheduler(0) == SCHED_BATCH && sched_setparam(0, &param) == 0 &&
+          sched_getscheduler(0) == SCHED_BATCH);
     CHECK(sched_setscheduler(0, SCHED_OTHER, &param) == 0);
     param.sched_priority = 3;
     CHECK_ERRNO(sched_setscheduler(0, SCHED_OTHER, &param), EINVAL);

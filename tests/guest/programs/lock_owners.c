@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -153,6 +154,34 @@ static void by_hand(void) {
     CHECK_ERRNO(syscall(SYS_set_robust_list, head, 23L), EINVAL);
 }
 
+// In a file that is mapped to be shared, the lock is known by its place there, and its owner's end is seen all the
+// same.
+static uint32_t* mapped;
+static void* hold_and_end(void* unused) {
+    (void)unused;
+    CHECK(futex(mapped, FUTEX_LOCK_PI, 0) == 0);
+    held = 1;
+    usleep(50000);
+    syscall(SYS_exit, 0);
+    return NULL;
+}
+
+static void in_a_mapped_file(void) {
+    char name[] = "lock-XXXXXX";
+    const int fd = mkstemp(name);
+    CHECK(fd >= 0 && unlink(name) == 0 && ftruncate(fd, 4096) == 0);
+    mapped = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(mapped != MAP_FAILED);
+    pthread_t thread;
+    held = 0;
+    CHECK(pthread_create(&thread, NULL, hold_and_end, NULL) == 0);
+    while (!held) usleep(1000);
+    CHECK(futex(mapped, FUTEX_LOCK_PI, 0) == 0);
+    CHECK((*mapped & ~FUTEX_WAITERS) == ((uint32_t)syscall(SYS_gettid) | FUTEX_OWNER_DIED));
+    CHECK(futex(mapped, FUTEX_UNLOCK_PI, 0) == 0);
+    CHECK(munmap(mapped, 4096) == 0 && close(fd) == 0);
+}
+
 int main(void) {
     excludes(PTHREAD_PRIO_NONE, PTHREAD_MUTEX_ROBUST, 0);
     excludes(PTHREAD_PRIO_NONE, PTHREAD_MUTEX_STALLED, 1);
@@ -165,5 +194,6 @@ int main(void) {
     inheriting();
     interrupted();
     by_hand();
+    in_a_mapped_file();
     return check_end();
 }

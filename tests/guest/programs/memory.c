@@ -158,6 +158,17 @@ static void allocator(void) {
     CHECK(malloc((size_t)1 << 50) == NULL);
 }
 
+static void residency(void) {
+    unsigned char here[2] = {7, 7};
+    char* const pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    pages[0] = 1;
+    CHECK(mincore(pages, 8192, here) == 0 && (here[0] & 1) == 1);
+    CHECK(mincore(pages, 0, here) == 0);
+    CHECK_ERRNO(mincore(pages + 1, 1, here), EINVAL);
+    CHECK(munmap(pages, 8192) == 0);
+    CHECK_ERRNO(mincore(pages, 8192, here), ENOMEM);
+}
+
 int main(void) {
     program_break();
     mappings();
@@ -166,5 +177,6 @@ int main(void) {
     advice();
     file_mappings();
     allocator();
+    residency();
     return check_end();
 }
