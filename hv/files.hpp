@@ -57,17 +57,18 @@ private:
 
 struct OpenFile {
     Fd fd;
-    std::shared_ptr<OutputSink> sink;     // instead of fd
-    std::unique_ptr<OpenFolder> folder;   // instead of fd, or of what the host would list of it
-    std::shared_ptr<SignalFile> signals;  // what `fd` only tells about: signals to be read
-    std::optional<struct stat> status;    // what fstat says, where not what the host says of `fd`
-    std::string path;                     // absolute where it has one
-    std::shared_ptr<HostShare> share;     // of what the host keeps for it: pipes, sockets, memory files
-    std::shared_ptr<void> counted;        // in the table that it was first put into
-    int flags = 0;                        // as opened: O_APPEND, O_NONBLOCK, …
-    bool may_block = false;               // a pipe, socket or terminal: calls go to another host thread
-    bool changeable = false;              // its place lets the program change its attributes
-    const FileRegion* region = nullptr;   // a folder: where it lies
+    std::shared_ptr<OutputSink> sink;                     // instead of fd
+    std::unique_ptr<OpenFolder> folder;                   // instead of fd, or of what the host would list of it
+    std::shared_ptr<SignalFile> signals;                  // what `fd` only tells about: signals to be read
+    std::unique_ptr<std::atomic<std::uint32_t>> watches;  // of inotify: how many were added
+    std::optional<struct stat> status;                    // what fstat says, where not what the host says of `fd`
+    std::string path;                                     // absolute where it has one
+    std::shared_ptr<HostShare> share;                     // of what the host keeps for it: pipes, sockets, memory files
+    std::shared_ptr<void> counted;                        // in the table that it was first put into
+    int flags = 0;                                        // as opened: O_APPEND, O_NONBLOCK, …
+    bool may_block = false;                               // a pipe, socket or terminal: calls go to another host thread
+    bool changeable = false;                              // its place lets the program change its attributes
+    const FileRegion* region = nullptr;                   // a folder: where it lies
 
     [[nodiscard]] int host() const { return sink ? sink->terminal() : fd.get(); }
 };

@@ -96,6 +96,7 @@ SyscallList process_syscalls();
 SyscallList identity_syscalls();
 SyscallList splice_syscalls();
 SyscallList socket_syscalls();
+SyscallList notify_syscalls();
 
 // At a thread's end: the robust locks that it holds go to who waits for them, marked.
 void release_robust_futexes(Call& call);

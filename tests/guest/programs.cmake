@@ -24,6 +24,7 @@ divisi_guest_test(pipes SOURCE pipes.c)
 divisi_guest_test(waiting SOURCE waiting.c)
 divisi_guest_test(sockets SOURCE sockets.c)
 divisi_guest_test(splices SOURCE splices.c FLAVOURS glibc)
+divisi_guest_test(watches SOURCE watches.c)
 
 # Memory
 divisi_guest_test(memory SOURCE memory.c FLAVOURS glibc pie musl)
