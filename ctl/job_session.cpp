@@ -156,6 +156,7 @@ Result<PreparedJob> prepare_job(std::vector<std::string> argv) {
     job.request.argv = std::move(argv);
     job.request.path = std::move(program.path);
     job.program = std::move(program.file);
+    job.request.limits = own_limits();
     for (char** entry = environ; *entry != nullptr; ++entry) job.request.env.emplace_back(*entry);
     return job;
 }

@@ -165,30 +165,38 @@ Notes make_notes(const Program& program, const FaultReport& fault, const std::ve
     return notes;
 }
 
-Result<void> write_at(const Fd& file, const void* data, std::size_t bytes, std::uint64_t offset) {
-    const auto* from = static_cast<const char*>(data);
-    while (bytes != 0) {
-        const ssize_t count = ::pwrite(file.get(), from, bytes, static_cast<off_t>(offset));
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return system_error(count < 0 ? errno : ENOSPC, "cannot write a core file");
-        from += count;
-        offset += static_cast<std::uint64_t>(count);
-        bytes -= static_cast<std::size_t>(count);
+// A file that is written up to a limit, and no further.
+struct CoreFile {
+    const Fd& fd;
+    std::uint64_t limit;
+
+    [[nodiscard]] Result<void> write_at(const void* data, std::size_t bytes, std::uint64_t offset) const {
+        const auto* from = static_cast<const char*>(data);
+        bytes = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, limit - std::min(limit, offset)));
+        while (bytes != 0) {
+            const ssize_t count = ::pwrite(fd.get(), from, bytes, static_cast<off_t>(offset));
+            if (count < 0 && errno == EINTR) continue;
+            if (count <= 0) return system_error(count < 0 ? errno : ENOSPC, "cannot write a core file");
+            from += count;
+            offset += static_cast<std::uint64_t>(count);
+            bytes -= static_cast<std::size_t>(count);
+        }
+        return {};
     }
-    return {};
-}
+};
 
 bool all_zero(std::span<const std::byte> page) {
     return std::all_of(page.begin(), page.end(), [](std::byte byte) { return byte == std::byte{0}; });
 }
 
 // What is zero stays a hole.
-Result<void> write_area(const Program& program, const Fd& file, const AddressSpace::AreaView& area,
+Result<void> write_area(const Program& program, const CoreFile& file, const AddressSpace::AreaView& area,
                         std::uint64_t offset) {
     std::array<std::byte, kPageBytes> page{};
     for (const Gva at : program.memory().pages_with_content(area.begin, area.end)) {
+        if (offset + (at - area.begin) >= file.limit) break;
         if (!program.memory().inspect(at, page) || all_zero(page)) continue;
-        DIVISI_TRY(write_at(file, page.data(), page.size(), offset + (at - area.begin)));
+        DIVISI_TRY(file.write_at(page.data(), page.size(), offset + (at - area.begin)));
     }
     return {};
 }
@@ -210,7 +218,8 @@ Elf64_Ehdr file_header(std::size_t segments) {
 
 }  // namespace
 
-Result<void> write_core(const Program& program, const FaultReport& fault, const Fd& file) {
+Result<void> write_core(const Program& program, const FaultReport& fault, const Fd& fd, std::uint64_t limit) {
+    const CoreFile file{fd, limit};
     std::vector<AddressSpace::AreaView> areas = program.memory().areas();
     std::erase_if(areas, [](const auto& area) { return area.window && (area.prot & PROT_EXEC) == 0; });
     if (areas.size() >= kMostSegments) areas.resize(kMostSegments - 1);
@@ -220,7 +229,7 @@ Result<void> write_core(const Program& program, const FaultReport& fault, const 
     headers[0].p_type = PT_NOTE;
     headers[0].p_offset = at;
     headers[0].p_filesz = notes.bytes().size();
-    DIVISI_TRY(write_at(file, notes.bytes().data(), notes.bytes().size(), at));
+    DIVISI_TRY(file.write_at(notes.bytes().data(), notes.bytes().size(), at));
     at = page_ceil(at + notes.bytes().size());
     for (std::size_t i = 0; i < areas.size(); ++i) {
         const auto& area = areas[i];
@@ -237,10 +246,11 @@ Result<void> write_core(const Program& program, const FaultReport& fault, const 
         if (header.p_filesz != 0) DIVISI_TRY(write_area(program, file, area, at));
         at += header.p_filesz;
     }
-    if (::ftruncate(file.get(), static_cast<off_t>(at)) != 0) return system_error(errno, "cannot write a core file");
-    DIVISI_TRY(write_at(file, headers.data(), headers.size() * sizeof headers[0], sizeof(Elf64_Ehdr)));
+    if (::ftruncate(fd.get(), static_cast<off_t>(std::min(at, limit))) != 0)
+        return system_error(errno, "cannot write a core file");
+    DIVISI_TRY(file.write_at(headers.data(), headers.size() * sizeof headers[0], sizeof(Elf64_Ehdr)));
     const Elf64_Ehdr header = file_header(headers.size());
-    return write_at(file, &header, sizeof header, 0);
+    return file.write_at(&header, sizeof header, 0);
 }
 
 }  // namespace divisi::hv

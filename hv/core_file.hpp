@@ -11,9 +11,9 @@
 
 namespace divisi::hv {
 
-// Writes to `file`, an empty one. The program's nodes have stopped, and have left their threads' vector state in its
-// place (ProgramSpec::keep_state). `fault` is what ended it.
-// Errors: errno, a full disk for one; the file is then incomplete.
-Result<void> write_core(const Program& program, const FaultReport& fault, const Fd& file);
+// Writes to `fd`, an empty file, no more than `limit` bytes: what is beyond is missing then (RLIMIT_CORE). The
+// program's nodes have stopped, and have left their threads' vector state in its place (ProgramSpec::keep_state).
+// `fault` is what ended it. Errors: errno, a full disk for one; the file is then incomplete.
+Result<void> write_core(const Program& program, const FaultReport& fault, const Fd& fd, std::uint64_t limit);
 
 }  // namespace divisi::hv

@@ -142,6 +142,7 @@ json::object to_json(const JobRequest& request) {
     put(body, "label", request.label);
     put(body, "core", request.core);
     if (request.deadlock != "end") put(body, "deadlock", request.deadlock);
+    if (!request.limits.empty()) body["limits"] = to_json(request.limits);
     return body;
 }
 
@@ -183,8 +184,8 @@ Result<SwitchRequest> parse_switch_request(const json::object& body) {
 }
 
 Result<JobRequest> parse_job_request(const json::object& body) {
-    DIVISI_TRY(
-        only_fields(body, {"argv", "path", "cwd", "env", "nodes", "ranks", "threads", "label", "core", "deadlock"}));
+    DIVISI_TRY(only_fields(
+        body, {"argv", "path", "cwd", "env", "nodes", "ranks", "threads", "label", "core", "deadlock", "limits"}));
     JobRequest request;
     DIVISI_TRY_ASSIGN(request.argv, texts(body, "argv"));
     if (request.argv.empty()) return make_error(Errc::kUsage, "field 'argv' is empty: which program?");
@@ -203,6 +204,12 @@ Result<JobRequest> parse_job_request(const json::object& body) {
     DIVISI_TRY_ASSIGN(request.deadlock, text_or(body, "deadlock", "end"));
     if (request.deadlock != "end" && request.deadlock != "report" && request.deadlock != "ignore")
         return make_error(Errc::kUsage, "field 'deadlock' must be end, report or ignore");
+    if (const json::value* limits = body.if_contains("limits"); limits != nullptr) {
+        if (!limits->is_object()) return make_error(Errc::kUsage, "field 'limits' must be an object");
+        auto given = limits_from_json(limits->get_object());
+        if (!given) return make_error(Errc::kUsage, "field 'limits': " + given.error().operation, given.error().object);
+        request.limits = std::move(*given);
+    }
     return request;
 }
 

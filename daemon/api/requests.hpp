@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "base/resource_limits.hpp"
 #include "base/result.hpp"
 
 namespace divisi::api {
@@ -40,6 +41,7 @@ struct JobRequest {
     bool label = false;
     bool core = false;
     std::string deadlock = "end";  // end | report | ignore
+    ResourceLimits limits;         // those that are not here are what a node's programs usually have
 };
 
 json::object to_json(const CarveRequest& request);

@@ -177,6 +177,22 @@ std::vector<std::string> Job::environment(std::uint64_t ram_bytes) const {
     return result;
 }
 
+// The client's, as far as they are below what a node has room for.
+Limits::Set Job::limits_of(const Ram& ram) const {
+    Limits::Set set = Limits::usual();
+    for (const auto& [resource, limit] : request_.limits) {
+        Limits::Limit& kept = set.at(static_cast<std::size_t>(resource));
+        kept = {std::min(limit.soft, kept.hard), std::min(limit.hard, kept.hard)};
+    }
+    // As Linux, which lets threads take a part of a machine's memory: each takes some of the VMM's.
+    constexpr std::uint64_t kBytesAThread = 64U << 10U;
+    const std::uint64_t threads = std::clamp<std::uint64_t>(ram.size_bytes() / kBytesAThread, 1024, 32768);
+    set[RLIMIT_NPROC] = {threads, threads};
+    // Who asks for core files means it, whatever the shell says to all programs.
+    if (request_.core) set[RLIMIT_CORE].soft = set[RLIMIT_CORE].hard;
+    return set;
+}
+
 ProgramSpec Job::program_spec(std::size_t index) {
     Rank& rank = *ranks_[index];
     ProgramSpec spec;
@@ -186,10 +202,7 @@ ProgramSpec Job::program_spec(std::size_t index) {
     spec.view = view_;
     spec.ram = &topology_.ram(rank.nodes.front());
     spec.tables = &topology_.tables(index);
-    // As Linux, which lets threads take a part of a machine's memory: each takes some of the VMM's.
-    constexpr std::uint64_t kBytesAThread = 64U << 10U;
-    const std::uint64_t threads = std::clamp<std::uint64_t>(spec.ram->size_bytes() / kBytesAThread, 1024, 32768);
-    spec.limits[RLIMIT_NPROC] = {threads, threads};
+    spec.limits = limits_of(*spec.ram);
     spec.nodes = rank.nodes;
     for (const std::uint32_t node : rank.nodes) {
         const NodeConfig& config = topology_.node(node).config();
@@ -199,7 +212,6 @@ ProgramSpec Job::program_spec(std::size_t index) {
     spec.node_page = true;
     spec.clock = &topology_.clock();
     spec.keep_state = request_.core;
-    if (request_.core) spec.limits[RLIMIT_CORE].soft = Limits::kUnlimited;
     spec.pid = kFirstPid + static_cast<int>(index) * kPidsPerRank;
     if (topology_.mode() == Mode::kMessagePassing && ranks_.size() > 1)
         spec.host_name = fmt::format("{}-{}", topology_.config().name, rank.nodes.front());

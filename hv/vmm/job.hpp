@@ -19,6 +19,7 @@
 
 #include "base/fd.hpp"
 #include "base/json.hpp"
+#include "base/resource_limits.hpp"
 #include "hv/outside_wakes.hpp"
 #include "hv/program.hpp"
 #include "hv/vmm/countdown.hpp"
@@ -39,6 +40,7 @@ struct JobRequest {
     bool tell_faults = false;
     bool core = false;  // write a core file of each rank that crashes, into the working folder
     OnDeadlock on_deadlock = OnDeadlock::kEnd;
+    ResourceLimits limits;  // the client's
     std::uint64_t client_pid = 0;
     Fd standard_input, standard_output, standard_error, image, working_folder;
 };
@@ -108,6 +110,7 @@ private:
     Result<void> make_view();
     Result<void> create_program(std::size_t index);
     ProgramSpec program_spec(std::size_t index);
+    [[nodiscard]] Limits::Set limits_of(const Ram& ram) const;
     void expect_ranks();
     void run();
     // job_deadlock.cpp

@@ -68,7 +68,7 @@ Result<std::string> Job::write_core_file(std::size_t index, const FaultReport& f
     // The folder is the client's; that nothing of this name is there is checked by O_EXCL, so no link is followed.
     const Fd file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file.valid()) return system_error(errno, "cannot make the core file", name);
-    auto written = write_core(*ranks_[index]->program, fault, file);
+    auto written = write_core(*ranks_[index]->program, fault, file, ranks_[index]->program->limits().soft(RLIMIT_CORE));
     if (written) return name;
     ::unlinkat(folder, name.c_str(), 0);
     Error error = std::move(written).error();
@@ -84,8 +84,8 @@ void Job::look_into(std::size_t index) {
     Inspector inspector(*rank.program, kCrashPatience);
     fault.backtrace = inspector.backtrace(fault.registers, kUnwindFrames);
     // The program may have forbidden it.
-    if (request_.core && rank.program->limits().soft(RLIMIT_CORE) == 0) {
-        fault.core = "none: the program has set its limit of core files to 0";
+    if (const auto limit = rank.program->limits().soft(RLIMIT_CORE); request_.core && limit < kPageBytes) {
+        fault.core = fmt::format("none: the program's limit of core files is {} bytes", limit);
     } else if (request_.core) {
         auto core = write_core_file(index, fault);
         fault.core = core ? *core : core.error().message();

@@ -83,6 +83,10 @@ Result<JobRequest> parse_job(ControlMessage& message) {
     DIVISI_TRY_ASSIGN(request.core, bool_field_or(body, "core", false));
     DIVISI_TRY_ASSIGN(const std::string deadlock, string_field_or(body, "deadlock", "end"));
     DIVISI_TRY_ASSIGN(request.on_deadlock, parse_on_deadlock(deadlock));
+    if (body.contains("limits")) {
+        DIVISI_TRY_ASSIGN(const json::object* limits, object_field(body, "limits"));
+        DIVISI_TRY_ASSIGN(request.limits, limits_from_json(*limits));
+    }
     DIVISI_TRY_ASSIGN(request.client_pid, uint_field_or(body, "pid", 0));
     return request;
 }
