@@ -78,10 +78,14 @@ private:
             return std::optional<JobOutcome>{};
         }
         const auto name = string_field_or(**event, "event", {});
+        if (name && *name == "stopped") stop_too();
         if (!name || *name != "exited") return std::optional<JobOutcome>{};
         DIVISI_TRY_ASSIGN(JobOutcome outcome, outcome_of(**event));
         return std::optional<JobOutcome>(std::move(outcome));
     }
+
+    // As a shell expects of what it runs: it gets the terminal back. SIGCONT comes here first, and is passed on.
+    static void stop_too() { ::raise(SIGSTOP); }
 
     Result<void> pass_on_signals() {
         while (const auto signo = signals_.take()) {
@@ -113,22 +117,31 @@ Result<void> complete_standard_streams() {
 }  // namespace
 
 Result<JobSignals> JobSignals::create() {
-    sigset_t wanted;
-    sigemptyset(&wanted);
-    for (const int signo : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+    JobSignals signals;
+    if (::sigprocmask(SIG_BLOCK, nullptr, &signals.before_) != 0)
+        return system_error(errno, "cannot tell which signals are held back");
+    DIVISI_TRY(signals.hold_back({SIGINT, SIGTERM, SIGHUP, SIGQUIT}));
+    return signals;
+}
+
+Result<void> JobSignals::hold_back(std::initializer_list<int> signals) {
+    for (const int signo : signals) {
         struct sigaction now {};
         ::sigaction(signo, nullptr, &now);
-        if (now.sa_handler != SIG_IGN) sigaddset(&wanted, signo);  // nohup's choice, or a shell's for a job with &
+        if (now.sa_handler != SIG_IGN) sigaddset(&wanted_, signo);  // nohup's choice, or a shell's for a job with &
     }
-    sigset_t before;
-    if (::sigprocmask(SIG_BLOCK, &wanted, &before) != 0) return system_error(errno, "cannot hold signals back");
-    Fd fd(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!fd.valid()) return system_error(errno, "cannot receive signals");
-    return JobSignals(std::move(fd), before);
+    if (::sigprocmask(SIG_BLOCK, &wanted_, nullptr) != 0) return system_error(errno, "cannot hold signals back");
+    const int fd = ::signalfd(fd_.get(), &wanted_, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0) return system_error(errno, "cannot receive signals");
+    if (fd != fd_.get()) fd_ = Fd(fd);
+    return {};
 }
 
 JobSignals::JobSignals(JobSignals&& other) noexcept
-    : fd_(std::move(other.fd_)), before_(other.before_), owns_(std::exchange(other.owns_, false)) {}
+    : fd_(std::move(other.fd_)),
+      wanted_(other.wanted_),
+      before_(other.before_),
+      owns_(std::exchange(other.owns_, false)) {}
 
 JobSignals::~JobSignals() {
     if (owns_) ::sigprocmask(SIG_SETMASK, &before_, nullptr);
@@ -161,7 +174,9 @@ Result<PreparedJob> prepare_job(std::vector<std::string> argv) {
     return job;
 }
 
-Result<JobOutcome> run_job(api::VmmConnection& vmm, const PreparedJob& job, const JobSignals& signals) {
+Result<JobOutcome> run_job(api::VmmConnection& vmm, const PreparedJob& job, JobSignals& signals) {
+    // Before there is a job, these are for this process.
+    DIVISI_TRY(signals.hold_back({SIGTSTP, SIGCONT}));
     const api::JobFiles files{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, job.program.get(), job.cwd.get()};
     DIVISI_TRY(vmm.start_job(job.request, files, false));
     return Session(vmm, signals).follow();

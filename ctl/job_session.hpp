@@ -2,6 +2,8 @@
 // passed on, its end awaited.
 #pragma once
 
+#include <csignal>
+#include <initializer_list>
 #include <optional>
 #include <string>
 
@@ -16,7 +18,10 @@ namespace divisi::ctl {
 // Owns: the descriptor and the signal mask, which is as before when it is destroyed.
 class JobSignals {
 public:
+    // Those that ask a program to end.
     static Result<JobSignals> create();
+    // More of them, but for those that this process was told to ignore.
+    Result<void> hold_back(std::initializer_list<int> signals);
     JobSignals(JobSignals&& other) noexcept;
     JobSignals& operator=(JobSignals&&) = delete;
     JobSignals(const JobSignals&) = delete;
@@ -28,9 +33,11 @@ public:
     [[nodiscard]] std::optional<int> take() const;
 
 private:
-    JobSignals(Fd fd, sigset_t before) : fd_(std::move(fd)), before_(before) {}
+    JobSignals() { sigemptyset(&wanted_); }
+
     Fd fd_;
-    sigset_t before_;
+    sigset_t wanted_{};
+    sigset_t before_{};
     bool owns_ = true;
 };
 
@@ -51,6 +58,6 @@ struct PreparedJob {
 Result<PreparedJob> prepare_job(std::vector<std::string> argv);
 
 // Errors: the topology's; kUnreachable when its divisi-vmm ends in mid-run (object: the job).
-Result<JobOutcome> run_job(api::VmmConnection& vmm, const PreparedJob& job, const JobSignals& signals);
+Result<JobOutcome> run_job(api::VmmConnection& vmm, const PreparedJob& job, JobSignals& signals);
 
 }  // namespace divisi::ctl

@@ -147,7 +147,7 @@ Error with_obituary(Error error, const std::string& topology) {
     return error;
 }
 
-Result<int> run_over(const std::string& topology, const Prepared& prepared, const JobSignals& signals) {
+Result<int> run_over(const std::string& topology, const Prepared& prepared, JobSignals& signals) {
     DIVISI_TRY_ASSIGN(api::VmmConnection vmm, reach_topology(topology));
     auto outcome = run_job(vmm, prepared.job, signals);
     if (!outcome && outcome.error().is(Errc::kUnreachable)) return with_obituary(std::move(outcome).error(), topology);
@@ -156,7 +156,7 @@ Result<int> run_over(const std::string& topology, const Prepared& prepared, cons
 }
 
 // Carves, runs and releases. The topology belongs to this process: should it be killed, the daemon releases it.
-Result<int> run_policy(const RunOptions& options, const Prepared& prepared, const JobSignals& signals) {
+Result<int> run_policy(const RunOptions& options, const Prepared& prepared, JobSignals& signals) {
     DIVISI_TRY_ASSIGN(const PolicyText policy, read_policy(options.policy));
     api::CarveRequest request;
     request.policy = policy.text;
@@ -202,7 +202,7 @@ Result<int> run(const RunOptions& options) {
     if (options.native)
         return run_native({prepared->topology, options.policy, options.overrides}, prepared->job, prepared->report);
     if (options.detach) return start_detached(prepared->topology, prepared->job);
-    DIVISI_TRY_ASSIGN(const JobSignals signals, JobSignals::create());
+    DIVISI_TRY_ASSIGN(JobSignals signals, JobSignals::create());
     auto result = options.policy.empty() ? run_over(prepared->topology, *prepared, signals)
                                          : run_policy(options, *prepared, signals);
     if (result) return result;

@@ -238,13 +238,19 @@ void Program::interrupt(Thread& thread) {
 
 bool Program::deliver_signals(Thread& thread, Vcpu& vcpu) {
     Registers& regs = thread.context.regs;
-    while (signals_.has(thread, ~thread.blocked)) {
+    if (stopped()) stand_still(thread, vcpu);
+    while (signals_.has(thread, ~thread.blocked) && !over()) {
         const auto info = signals_.take(thread, ~thread.blocked);
         if (!info) break;
         const SignalAction action = signals_.action(info->signo);
         if (action.handler == 1) continue;
         if (action.handler == 0) {
-            if (SignalState::default_action(info->signo) != SignalState::Default::kTerminate) continue;
+            const SignalState::Default action_by_default = SignalState::default_action(info->signo);
+            if (action_by_default == SignalState::Default::kStop) {
+                stop();
+                stand_still(thread, vcpu);
+            }
+            if (action_by_default != SignalState::Default::kTerminate) continue;
             std::optional<FaultReport> fault;
             if (SignalState::tells_of_failure(info->signo)) {
                 (void)vcpu.save(thread.context);  // what a call's exit has left out
@@ -313,6 +319,7 @@ void Program::handle_exception(Thread& thread, Vcpu& vcpu, const Exit& exit) {
 }
 
 void Program::send_signal(const SignalInfo& info) {
+    before_signal(info.signo);
     if (!signals_.post(nullptr, info)) return;
     tell_somebody(info.signo, nullptr);
 }
@@ -338,6 +345,7 @@ void Program::pass_on_signals(const Thread& thread, SignalSet before) {
 }
 
 void Program::send_thread_signal(Thread& thread, const SignalInfo& info) {
+    before_signal(info.signo);
     if (signals_.post(&thread, info)) notify(thread);
 }
 
@@ -372,6 +380,7 @@ void Program::finish(int code, int signo, std::optional<FaultReport> fault) {
         outcome_->fault = std::move(fault);
     }
     over_.store(true, std::memory_order_release);
+    resume();
     scheduler_.close();
 }
 

@@ -67,6 +67,8 @@ struct ProgramSpec {
     GuestClock* clock = nullptr;  // lent: its window is among the windows; null: the host's clocks, by system call
     std::function<void(unsigned cpu)> kick;
     std::function<void(int code)> end_job;  // ends all programs of the job, this one among them; null: there are none
+    std::function<void()>
+        on_stop;  // a signal has stopped it; called on the node that took it, under no lock; may be null
     int pid = 1;
     Limits::Set limits = Limits::usual();
     bool keep_state = false;  // leave all of the threads' state behind at the end, for a core file
@@ -102,6 +104,9 @@ public:
     // The thread blocks more than `before`: what came for the program as a whole, another is to take.
     void pass_on_signals(const Thread& thread, SignalSet before);
     [[nodiscard]] bool over() const { return over_.load(std::memory_order_acquire); }
+    // By a signal, until SIGCONT: no thread of it runs.
+    [[nodiscard]] bool stopped() const { return stopped_.load(std::memory_order_acquire); }
+    [[nodiscard]] std::uint64_t stops() const { return stops_.load(std::memory_order_acquire); }  // how often so far
     // Valid once every run_cpu has returned.
     [[nodiscard]] Outcome outcome() const;
     // Its threads now, without stopping any for longer than a glance. Those that are served by the VMM for longer than
@@ -168,6 +173,12 @@ private:
     void complete_wait(Thread& thread);
     // Lets the thread's pending signals take effect before it goes on; false when the program is over by one.
     bool deliver_signals(Thread& thread, Vcpu& vcpu);
+    // program_stop.cpp. What a signal does to a stop by being sent, whether anybody is going to handle it or not.
+    void before_signal(int signo);
+    void stop();
+    void resume();
+    // Until the program goes on, or is over.
+    void stand_still(Thread& thread, Vcpu& vcpu);
     // Ends the thread's wait, if it is in one that signals end.
     void interrupt(Thread& thread);
     void notify(Thread& thread);
@@ -200,6 +211,10 @@ private:
     int last_tid_;
     std::size_t exiting_ = 0;  // threads that have ended and are still in the table
     std::atomic<bool> over_{false};
+    std::atomic<bool> stopped_{false};
+    std::atomic<std::uint64_t> stops_{0};
+    std::mutex stop_mutex_;
+    std::condition_variable goes_on_;
     std::vector<std::uint64_t> auxiliary_vector_;
     std::mutex snapshot_mutex_;
     std::atomic<bool> looking_{false};

@@ -27,6 +27,7 @@ bool Program::look_at(const Thread& thread, ThreadSnapshot& seen) const {
     const bool stopped = scheduler_.copy_stopped(thread, seen.registers, seen.call, state, cpu);
     if (cpu >= 0) seen.node = spec_.nodes[static_cast<std::size_t>(cpu)];
     seen.state = state == State::kBlocked  ? ThreadSnapshot::State::kWaiting
+                 : this->stopped()         ? ThreadSnapshot::State::kStopped
                  : state == State::kQueued ? ThreadSnapshot::State::kReady
                                            : ThreadSnapshot::State::kRunning;
     seen.has_registers = stopped;
@@ -45,6 +46,8 @@ std::vector<ThreadSnapshot> Program::snapshot(std::chrono::milliseconds patience
     looking_.store(true, std::memory_order_release);
     for (unsigned cpu = 0; cpu < scheduler_.cpus(); ++cpu) spec_.kick(cpu);
     scheduler_.nudge();
+    { const std::lock_guard stop_lock(stop_mutex_); }
+    goes_on_.notify_all();
     std::vector<ThreadSnapshot> result;
     for (const auto& thread : threads()) {
         ThreadSnapshot seen;

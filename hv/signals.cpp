@@ -208,7 +208,7 @@ SignalState::Default SignalState::default_action(int signo) {
 bool SignalState::ignored(int signo) const {
     const SignalAction& action = actions_.at(static_cast<std::size_t>(signo));
     if (signo == SIGKILL) return false;
-    return action.handler == 1 || (action.handler == 0 && default_action(signo) != Default::kTerminate);
+    return action.handler == 1 || (action.handler == 0 && default_action(signo) == Default::kIgnore);
 }
 
 bool SignalState::post(Thread* thread, const SignalInfo& info) {
@@ -236,6 +236,19 @@ bool SignalState::post(Thread* thread, const SignalInfo& info) {
         if (const auto file = watcher.lock(); file && (file->set() & signal_bit(info.signo)) != 0) file->raise();
     }
     return true;
+}
+
+void SignalState::discard(SignalSet set, const std::vector<std::shared_ptr<Thread>>& threads) {
+    const std::lock_guard lock(mutex_);
+    const auto forget = [set](std::list<SignalInfo>& queue) {
+        std::erase_if(queue, [set](const SignalInfo& info) {
+            if ((set & signal_bit(info.signo)) == 0) return false;
+            if (info.origin) info.origin->queued = false;
+            return true;
+        });
+    };
+    forget(pending_);
+    for (const auto& thread : threads) forget(thread->pending);
 }
 
 std::optional<SignalInfo> SignalState::take(Thread& thread, SignalSet wanted) {

@@ -65,6 +65,8 @@ public:
 
     // Queues a signal for the thread, or for the program where `thread` is null. False when it is ignored.
     bool post(Thread* thread, const SignalInfo& info);
+    // Forgets what waits of `set`, for the program and for these threads.
+    void discard(SignalSet set, const std::vector<std::shared_ptr<Thread>>& threads);
     // Takes the next signal that `thread` would get, out of `wanted`.
     std::optional<SignalInfo> take(Thread& thread, SignalSet wanted);
     [[nodiscard]] bool has(const Thread& thread, SignalSet wanted) const;

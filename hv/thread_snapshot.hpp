@@ -14,6 +14,7 @@ struct ThreadSnapshot {
         kRunning,  // on its node, or served there
         kReady,    // waits for its node to be free
         kWaiting,  // in the system call `call`
+        kStopped,  // by a signal, as the whole program is
     };
     int thread = 0;  // its number in the program, from 0
     std::string name;

@@ -218,6 +218,7 @@ ProgramSpec Job::program_spec(std::size_t index) {
     static_assert(kSysEndJob == DIVISI_SYS_END_JOB && kSysWakeAndWait == DIVISI_SYS_WAKE_AND_WAIT);
     // What MPI asks for. Elsewhere ranks are strangers: none can end another.
     if (image_.message_passing) spec.end_job = [this](int code) { end(code); };
+    spec.on_stop = [this] { tell_if_stopped(); };
     spec.kick = [this, &rank](unsigned cpu) { topology_.node(rank.nodes[cpu]).kick(); };
     return spec;
 }
@@ -308,6 +309,7 @@ void Job::rank_over(std::size_t index) {
     topology_.rank_ended(rank.nodes.front());
     services_.futexes.wake_windows();
     rank.told.store(true, std::memory_order_release);
+    tell_if_stopped();
 }
 
 Result<std::vector<shm::WindowPiece>> Job::join(std::uint32_t rank, std::function<void(int)> pass_on) {
@@ -454,6 +456,31 @@ void Job::on_end(std::function<void()> callback) {
         }
     }
     callback();
+}
+
+void Job::on_stop(std::function<void()> callback) {
+    {
+        const std::lock_guard lock(mutex_);
+        on_stop_ = std::move(callback);
+    }
+    tell_if_stopped();
+}
+
+// Each stop once, whoever of the ranks sees that it was the last. Host processes are not seen.
+void Job::tell_if_stopped() {
+    const std::lock_guard lock(mutex_);
+    std::uint64_t stops = 0;
+    bool any = false;
+    for (const auto& rank : ranks_) {
+        if (!rank->program) continue;
+        stops += rank->program->stops();
+        if (rank->program->over()) continue;
+        if (!rank->program->stopped()) return;
+        any = true;
+    }
+    if (!any || !on_stop_ || stops == stops_told_) return;
+    stops_told_ = stops;
+    on_stop_();
 }
 
 std::string_view Job::node_state(std::uint32_t node) const {

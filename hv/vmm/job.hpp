@@ -67,6 +67,8 @@ public:
     void wait();
     // Called once, on the job's own thread, when it has ended.
     void on_end(std::function<void()> callback);
+    // Called, from any thread, each time that signals have stopped all ranks that still run.
+    void on_stop(std::function<void()> callback);
 
     [[nodiscard]] const std::string& id() const { return id_; }
     [[nodiscard]] bool ended() const { return ended_.load(std::memory_order_acquire); }
@@ -119,6 +121,7 @@ private:
     [[nodiscard]] json::array describe_waits() const;
     void tell_deadlock() const;
     void rank_over(std::size_t index);
+    void tell_if_stopped();
     void host_rank_over(Rank& rank, int code);
     // When all others have ended, nobody needs the host processes any more that have not come.
     void give_up_awaited();
@@ -156,7 +159,8 @@ private:
     std::optional<json::object> deadlock_;  // under the lock
     mutable std::mutex mutex_;              // guards programs' existence against signals and questions
     std::condition_variable end_;
-    std::function<void()> on_end_;
+    std::function<void()> on_end_, on_stop_;
+    std::uint64_t stops_told_ = 0;
     std::thread thread_;
 };
 

@@ -22,13 +22,18 @@ constexpr std::chrono::milliseconds kCrashPatience{5000};
 constexpr std::chrono::milliseconds kThreadPatience{200};
 constexpr std::chrono::milliseconds kStacksPatience{3000};
 
+std::string_view to_string(ThreadSnapshot::State state) {
+    switch (state) {
+        case ThreadSnapshot::State::kWaiting: return "waiting";
+        case ThreadSnapshot::State::kReady: return "ready";
+        case ThreadSnapshot::State::kStopped: return "stopped";
+        default: return "running";
+    }
+}
+
 json::object to_json(const ThreadSnapshot& seen) {
-    json::object object{{"thread", seen.thread},
-                        {"name", seen.name},
-                        {"node", seen.node},
-                        {"state", seen.state == ThreadSnapshot::State::kWaiting ? "waiting"
-                                  : seen.state == ThreadSnapshot::State::kReady ? "ready"
-                                                                                : "running"}};
+    json::object object{
+        {"thread", seen.thread}, {"name", seen.name}, {"node", seen.node}, {"state", to_string(seen.state)}};
     if (seen.state == ThreadSnapshot::State::kWaiting) {
         object["call"] = syscall_name(seen.call);
         if (seen.call == SYS_futex && seen.has_registers) object["futex"] = fmt::format("{:#x}", seen.registers.rdi);

@@ -381,13 +381,21 @@ Result<void> Server::serve_joined(const json::object& request, ControlConnection
 
 void Server::follow_job(const std::shared_ptr<Job>& job, ControlConnection& control, bool detached) {
     const Fd ended(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    const Fd stopped(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     bool attached = control.send(json::object{{"ok", true}, {"event", "started"}, {"job", job->id()}}).has_value();
     job->on_end([&ended] { signal_event(ended.get()); });
+    job->on_stop([&stopped] { signal_event(stopped.get()); });
     for (;;) {
         if (!attached && !detached) job->kill();
-        std::array<pollfd, 2> events{{{ended.get(), POLLIN, 0}, {attached ? control.fd() : -1, POLLIN, 0}}};
+        std::array<pollfd, 3> events{
+            {{ended.get(), POLLIN, 0}, {attached ? control.fd() : -1, POLLIN, 0}, {stopped.get(), POLLIN, 0}}};
         if (::poll(events.data(), events.size(), -1) < 0 && errno != EINTR) break;
         if (events[0].revents != 0) break;
+        if (events[2].revents != 0) {
+            std::uint64_t count = 0;
+            (void)!::read(stopped.get(), &count, sizeof count);
+            if (attached) (void)control.send(json::object{{"event", "stopped"}, {"job", job->id()}});
+        }
         if (events[1].revents == 0) continue;
         const auto message = control.receive();
         attached = message && *message;
