@@ -30,6 +30,14 @@ class Broken(Exception):
     """divisi-vmm did not do what its protocol promises."""
 
 
+class Refused(Broken):
+    """A job that did not start; `error` is what it was told."""
+
+    def __init__(self, error, log):
+        super().__init__(f"the job was refused: {error['message']}\n{log}")
+        self.error = error
+
+
 @dataclass
 class JobResult:
     exits: list
@@ -205,13 +213,14 @@ class Topology:
 
     def _await_end(self, connection, timeout, kill_after):
         deadline = time.monotonic() + timeout
-        if kill_after is not None and not select.select([connection.socket], [], [], 0)[0]:
-            time.sleep(kill_after)
-            connection.send({"op": "signal", "signo": int(signal.SIGKILL)})
+        kill_at = None if kill_after is None else time.monotonic() + kill_after
         while True:
+            if kill_at is not None and not select.select([connection.socket], [], [], max(0.0, kill_at - time.monotonic()))[0]:
+                connection.send({"op": "signal", "signo": int(signal.SIGKILL)})
+                kill_at = None
             event = connection.receive(max(0.0, deadline - time.monotonic()))
             if event.get("ok") is False:
-                raise Broken(f"the job was refused: {event['error']['message']}\n{self.log()}")
+                raise Refused(event["error"], self.log())
             if event.get("event") == "exited":
                 return event["report"]
 
