@@ -54,9 +54,10 @@ static void plan_within(struct dvm_plan* plan, const struct dvm_collective* coll
     dvm_plan_copy(plan, &sum, &result);
 }
 
-/* Where several share a PU and little is reduced: to one rank, which sends each its block. So each is switched to once,
- * and not as often as there are others. */
+/* Where several share a PU and little is reduced: to one rank, which sends each its block, or of very little all of it
+ * along a tree. So each is switched to once, and not as often as there are others. */
 #define BY_ONE_BYTES 16384
+#define TO_ALL_BYTES 4096
 
 static bool plan_by_one(struct dvm_plan* plan, const struct dvm_collective* collective, const void* input,
                         const struct dvm_op* op) {
@@ -69,6 +70,12 @@ static bool plan_by_one(struct dvm_plan* plan, const struct dvm_collective* coll
     const struct dvm_block sum = dvm_plan_room(plan, &whole);
     const struct dvm_block result = result_of(collective);
     dvm_plan_reduction(plan, comm, 0, &whole, &sum, op);
+    if (dvm_block_bytes(&whole) <= TO_ALL_BYTES) {
+        const struct dvm_block block = block_of(collective, sum.buffer, comm->rank);
+        dvm_plan_broadcast(plan, comm, 0, &sum);
+        dvm_plan_copy(plan, &block, &result);
+        return true;
+    }
     if (comm->rank != 0) dvm_plan_receive(plan, comm, 0, &result);
     for (int rank = 0; rank < comm->size && comm->rank == 0; ++rank) {
         const struct dvm_block block = block_of(collective, sum.buffer, rank);
@@ -120,14 +127,36 @@ static int plan_reduce_scatter(struct dvm_plan* plan, const struct dvm_collectiv
     return MPI_SUCCESS;
 }
 
+#define AT_ONCE_BYTES 1024
+
+/* Of all ranks' items, as far as that is small; else, or where an argument is wrong, more. */
+static MPI_Count small_bytes(const struct dvm_collective* collective, const struct dvm_comm* comm) {
+    MPI_Count bytes = 0;
+    for (int rank = 0; rank < comm->size && bytes <= AT_ONCE_BYTES; ++rank) {
+        const struct dvm_block block = dvm_block_at(&collective->receive, rank);
+        if (block.type == NULL || block.count < 0 || block.count > AT_ONCE_BYTES) return AT_ONCE_BYTES + 1;
+        bytes += dvm_block_bytes(&block);
+    }
+    return bytes;
+}
+
+/* What goes by one rank may be done at once, where it is small. */
+static int run(struct dvm_collective* collective, MPI_Comm comm, dvm_planner planner, const char* call) {
+    struct dvm_comm* const object = dvm_comm_of(comm);
+    if (object != NULL && !object->inter && small_bytes(collective, object) <= AT_ONCE_BYTES &&
+        dvm_crowds_of(object) != NULL)
+        return dvm_collective_run_small(collective, comm, planner, call);
+    return dvm_collective_run(collective, comm, planner, call);
+}
+
 #define FORMS(SUFFIX, NUMBER, LARGE)                                                                                 \
     DVM_COLLECTIVE(                                                                                                  \
-        Reduce_scatter, reduce_scatter, SUFFIX, dvm_collective_run, plan_reduce_scatter,                             \
+        Reduce_scatter, reduce_scatter, SUFFIX, run, plan_reduce_scatter,                                            \
         (const void* sendbuf, void* recvbuf, const NUMBER recvcounts[], MPI_Datatype datatype, MPI_Op op),           \
         .send = {.buffer = sendbuf},                                                                                 \
         .receive = {.buffer = recvbuf, .counts = recvcounts, .type = datatype, .large_counts = LARGE, .same = true}, \
         .op = op);                                                                                                   \
-    DVM_COLLECTIVE(Reduce_scatter_block, reduce_scatter_block, SUFFIX, dvm_collective_run, plan_reduce_scatter,      \
+    DVM_COLLECTIVE(Reduce_scatter_block, reduce_scatter_block, SUFFIX, run, plan_reduce_scatter,                     \
                    (const void* sendbuf, void* recvbuf, NUMBER recvcount, MPI_Datatype datatype, MPI_Op op),         \
                    .send = {.buffer = sendbuf},                                                                      \
                    .receive = {.buffer = recvbuf, .count = recvcount, .type = datatype, .same = true}, .op = op)
