@@ -70,6 +70,8 @@ struct dvi_condition {
 
 /* Returns when one of the conditions may have come true, or cannot any more: the caller looks again. */
 void dvi_wait(const struct dvi_condition* conditions, uint32_t count);
+/* Returns when it may have come true, after `ns`, or before. */
+void dvi_wait_within(const struct dvi_condition* condition, uint64_t ns);
 /* One of several threads of a rank, which keep out of each other's way by a lock of their own. */
 struct dvi_bell {
     uint32_t rung;       /* 1: it is not to sleep; who sets it wakes */

@@ -175,11 +175,10 @@ static uint64_t next_arrival(const struct dvi_condition* conditions, uint32_t co
     return first;
 }
 
-/* Sleeps while nobody wakes us, but not beyond the next arrival: the last of the time before it is spun away, as no
- * sleep ends to the microsecond. */
-static void sleep_on_all(const struct dvi_condition* conditions, uint32_t count, struct dvi_bell* bell) {
+/* Sleeps while nobody wakes us, at most `ns`, but not beyond the next arrival: the last of the time before it is spun
+ * away, as no sleep ends to the microsecond. */
+static void sleep_on_all(const struct dvi_condition* conditions, uint32_t count, struct dvi_bell* bell, uint64_t ns) {
     const uint64_t due = next_arrival(conditions, count);
-    uint64_t ns = NO_LIMIT;
     if (due != NO_LIMIT) {
         const uint64_t now = divisi_time_ns();
         const uint64_t left = due > now ? due - now : 0;
@@ -187,16 +186,16 @@ static void sleep_on_all(const struct dvi_condition* conditions, uint32_t count,
             dvi_wait_until(due);
             return;
         }
-        ns = left - SPUN_BEFORE_ARRIVAL_NS;
+        if (left - SPUN_BEFORE_ARRIVAL_NS < ns) ns = left - SPUN_BEFORE_ARRIVAL_NS;
     }
     sleep_on(conditions, count, ns, bell);
 }
 
-static void sleep_once(const struct dvi_condition* conditions, uint32_t count, struct dvi_bell* bell) {
+static void sleep_once(const struct dvi_condition* conditions, uint32_t count, struct dvi_bell* bell, uint64_t ns) {
     arm(conditions, count, 1);
     /* ORDER: the sleep words are visible before the last look; the other end does it the other way round. */
     divisi_full_fence();
-    if (!any_ready(conditions, count) && !any_hopeless(conditions, count)) sleep_on_all(conditions, count, bell);
+    if (!any_ready(conditions, count) && !any_hopeless(conditions, count)) sleep_on_all(conditions, count, bell, ns);
     arm(conditions, count, 0);
 }
 
@@ -219,14 +218,23 @@ void dvi_wait(const struct dvi_condition* conditions, uint32_t count) {
     }
     if (dvi.wait != NULL) dvi_tell(conditions, count);
     do {
-        sleep_once(conditions, count, NULL);
+        sleep_once(conditions, count, NULL, NO_LIMIT);
     } while (!any_ready(conditions, count) && !any_hopeless(conditions, count));
+}
+
+void dvi_wait_within(const struct dvi_condition* condition, uint64_t ns) {
+    if (worth_spinning(condition, 1)) {
+        dvi_wake_held();
+        if (spin(condition, 1, NULL)) return;
+    }
+    if (dvi.wait != NULL) dvi_tell(condition, 1);
+    sleep_once(condition, 1, NULL, ns);
 }
 
 void dvi_wait_beside(const struct dvi_condition* conditions, uint32_t count, struct dvi_bell* bell) {
     if (worth_spinning(conditions, count) && spin(conditions, count, bell)) return;
     if (dvi.wait != NULL && count != 0) dvi_tell(conditions, count);
-    sleep_once(conditions, count, bell);
+    sleep_once(conditions, count, bell, NO_LIMIT);
 }
 
 void dvi_wake(const struct dvi_link* link, uint32_t* word) {

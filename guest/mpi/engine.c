@@ -166,14 +166,51 @@ static bool collect_last(const struct dvm_waited* waited) {
     return true;
 }
 
+/* The same of receives of the program's own, of which one is waited for, or all. Their sends might be synchronous, and
+ * need us to answer before those send that we wait for; so that is done for a while only, and no more once it was so.
+ * The while is longer than the host's ticks are apart: a timer that is not the next to go off costs nothing. */
+#define PATIENCE_NS 12000000u
+
+/* Of two, the one that is there later, as far as can be guessed. */
+static struct dvm_peer* later_of(struct dvm_peer* last, const struct dvm_request* request) {
+    if (request == NULL || request->stage != DVM_POSTED) return last;
+    struct dvm_peer* const peer = &engine.peers[request->peer];
+    if (peer->lost) return last;
+    return last == NULL || last->link->other_pu || !peer->link->other_pu ? peer : last;
+}
+
+static bool collect_last_of_all(const struct dvm_waited* waited) {
+    uint32_t count = 0;
+    if (engine.needed || engine.whole < 2 || engine.whole != engine.interests || waited->request == NULL ||
+        waited->any || dvm_watches_all())
+        return false;
+    struct dvm_peer* last = waited->count == 0 ? later_of(NULL, waited->request) : NULL;
+    for (int i = 0; i < waited->count; ++i) last = later_of(last, dvm_request_of(waited->all[i]));
+    if (last != NULL) add_condition(&count, last->link, DVI_DATA, 0, 0);
+    return last != NULL;
+}
+
+/* Whether anything moved. */
+static bool idle_patiently(void) {
+    const uint64_t helped = engine.helped;
+    dvi_wait_within(engine.conditions, PATIENCE_NS);
+    if (dvi_peek(engine.conditions[0].link) != DIVISI_RING_WAIT) return true;
+    const bool moved = dvm_progress();
+    if (engine.helped != helped) engine.needed = true;
+    return moved;
+}
+
 void dvm_idle(const struct dvm_waited* waited) {
     if (dvm.locks) {
         dvm_idle_among_threads(waited);
         return;
     }
-    const uint32_t count = collect_last(waited) ? 1 : dvm_collect_conditions();
     engine.waited = waited;
-    if (count != 0) {
+    const bool moved = collect_last_of_all(waited) && idle_patiently();
+    const uint32_t count = moved ? 0 : collect_last(waited) ? 1 : dvm_collect_conditions();
+    if (moved) {
+        /* The caller looks again. */
+    } else if (count != 0) {
         dvi_wait(engine.conditions, count);
     } else if (engine.generalized != 0 || dvm.thread_level >= MPI_THREAD_SERIALIZED) {
         /* Nothing can come over a link, but another thread may do something. */

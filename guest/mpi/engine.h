@@ -189,6 +189,8 @@ struct dvm_engine {
     uint32_t busy_count;
     uint32_t interests;   /* of all peers */
     uint32_t whole;       /* of all peers */
+    uint64_t helped;      /* how often somebody needed more of us than to take what came */
+    bool needed;          /* that was so while we waited for another: not again */
     struct dvm_queue any; /* posted receives from any source */
     uint32_t watchers;    /* probes for any source under way */
     void (*later)(void);  /* to be called when the engine is through; NULL: nothing is to be done then */
@@ -285,10 +287,9 @@ struct dvm_request* dvm_match_posted(struct dvm_peer* peer, uint64_t envelope);
 struct dvm_unexpected* dvm_find_unexpected(uint32_t peer, uint64_t envelope, uint64_t mask);
 void dvm_take_unexpected(struct dvm_unexpected* unexpected);
 struct dvm_unexpected* dvm_new_unexpected(struct dvm_peer* peer, uint64_t envelope, uint64_t length, uint64_t room);
-/* A collective operation's message that a ring has room for: its sender needs nothing of us. (A send of the program's
- * own may be a synchronous one.) */
+/* A message that a ring has room for: its sender needs nothing of us, unless it is synchronous. */
 static inline bool dvm_goes_whole(const struct dvm_peer* peer, const struct dvm_request* request) {
-    return request->channel == DVM_COLLECTIVE && peer->link != NULL && request->bytes <= peer->link->rx.bulk_bytes / 2u;
+    return peer->link != NULL && request->bytes <= peer->link->rx.bulk_bytes / 2u;
 }
 void dvm_post(struct dvm_request* request);
 void dvm_unpost(struct dvm_request* request);

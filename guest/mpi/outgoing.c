@@ -205,6 +205,7 @@ void dvm_start_send(struct dvm_request* request) {
 }
 
 void dvm_accept(struct dvm_request* request, struct dvm_peer* peer, uint64_t sender) {
+    ++engine.helped;
     request->partner = peer->rank;
     request->remote = sender;
     request->done = 0;

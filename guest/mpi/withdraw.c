@@ -106,6 +106,7 @@ void dvm_forget_send(struct dvm_request* send) {
 
 bool dvm_withdraw(struct dvm_peer* peer, const struct dvm_withdrawal* withdrawal) {
     struct dvm_unexpected* const unexpected = find_at(peer, withdrawal->position);
+    ++engine.helped;
     struct dvm_request* const answer = dvm_request_new(DVM_WITHDRAWAL);
     if (answer == NULL) return false;
     answer->peer = answer->partner = peer->rank;

@@ -87,7 +87,29 @@ static void all_to_all(void) {
     free(requests);
 }
 
+/* Rank 0 waits for both others, one of which waits for rank 0 before the other can send. */
+static void answers_while_waiting(void) {
+    int value = 0;
+    MPI_Request both[2];
+    for (int i = 0; i < 50 && size > 2; ++i) {
+        if (rank == 0) {
+            MPI_Irecv(in, 1, MPI_BYTE, 1, 8, MPI_COMM_WORLD, &both[0]);
+            MPI_Irecv(in + 1, 1, MPI_BYTE, 2, 8, MPI_COMM_WORLD, &both[1]);
+            CHECK(MPI_Waitall(2, both, MPI_STATUSES_IGNORE) == MPI_SUCCESS);
+        }
+        const int first = 1 + i % 2;
+        if (rank == first) {
+            MPI_Ssend(out, 1, MPI_BYTE, 0, 8, MPI_COMM_WORLD);
+            MPI_Send(&value, 1, MPI_INT, 3 - first, 8, MPI_COMM_WORLD);
+        } else if (rank == 3 - first) {
+            MPI_Recv(&value, 1, MPI_INT, first, 8, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+            MPI_Send(out, 1, MPI_BYTE, 0, 8, MPI_COMM_WORLD);
+        }
+    }
+}
+
 static void messages(void) {
+    answers_while_waiting();
     ring();
     all_to_all();
     any_source();
