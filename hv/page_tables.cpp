@@ -15,6 +15,7 @@ constexpr std::size_t kPdptAt = kPageBytes;
 constexpr std::size_t kDirectoriesAt = 2 * kPageBytes;
 constexpr std::size_t kFastCallsAt = 0x90 * kPageBytes;
 constexpr std::size_t kWaitersAt = kFastCallsAt + kPageBytes;
+constexpr std::size_t kLooksAt = kWaitersAt - sizeof(std::uint32_t);
 constexpr std::size_t kLeavesAt = 1U << 20U;
 constexpr std::size_t kLeafBytes = (kUserBytes >> kPageShift) * sizeof(std::uint64_t);
 constexpr std::size_t kTableBytes = kLeavesAt + kLeafBytes;
@@ -152,7 +153,7 @@ void PageTables::revoke(Gva begin, Gva end) const noexcept {
 }
 
 void PageTables::expose_fast_calls(std::span<const std::byte> code) const {
-    std::memcpy(region_.data() + kFastCallsAt, code.data(), std::min(code.size(), kPageBytes));
+    std::memcpy(region_.data() + kFastCallsAt, code.data(), std::min(code.size(), kLooksAt - kFastCallsAt));
     store(kFastCallsGva, Pte::make(kProgramGpa + kFastCallsAt, PROT_READ | PROT_EXEC));
     store(kWaitersGva, Pte::make(kProgramGpa + kWaitersAt, PROT_READ));
     store(kDoorGva, Pte::make(kDoorGpa, PROT_READ | PROT_WRITE));
@@ -163,7 +164,13 @@ std::uint32_t& PageTables::waiters(Gva address) const {
     return *reinterpret_cast<std::uint32_t*>(region_.data() + kWaitersAt + (address & 0xffcU));
 }
 
+void PageTables::set_looks(std::uint32_t looks) const {
+    // SAFETY: the last word of the page of code, aligned as that is; only this writes it, programs read it.
+    std::atomic_ref(*reinterpret_cast<std::uint32_t*>(region_.data() + kLooksAt)).store(looks);
+}
+
 void PageTables::clear() {
+    set_looks(0);
     std::memset(region_.data() + kWaitersAt, 0, kPageBytes);
     // Only the leaves: the upper entries' values hold for every program to come.
     ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(kLeavesAt),

@@ -110,6 +110,8 @@ public:
     void expose_fast_calls(std::span<const std::byte> code) const;
     // How many threads wait on words whose addresses end like this one's; for the VMM to keep.
     [[nodiscard]] std::uint32_t& waiters(Gva address) const;
+    // How often that code looks at a word before the thread waits for it: 0 where other threads want the PU.
+    void set_looks(std::uint32_t looks) const;
 
     // Forgets all entries, and gives their memory back.
     void clear();

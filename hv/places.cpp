@@ -18,13 +18,13 @@ PuLoads::PuLoads(const std::vector<CpuPlace>& places) {
 
 void PuLoads::add(unsigned cpu) {
     Pu& pu = pus_[pu_of_[cpu]];
-    ++pu.load;
+    if (++pu.load == 2) ++crowded_;
     ++cores_[pu.core];
 }
 
 void PuLoads::remove(unsigned cpu) {
     Pu& pu = pus_[pu_of_[cpu]];
-    --pu.load;
+    if (--pu.load == 1) --crowded_;
     --cores_[pu.core];
 }
 

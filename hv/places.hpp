@@ -29,6 +29,8 @@ public:
     [[nodiscard]] unsigned pu(unsigned cpu) const { return pus_[pu_of_[cpu]].load; }
     [[nodiscard]] unsigned core(unsigned cpu) const { return cores_[pus_[pu_of_[cpu]].core]; }
     [[nodiscard]] unsigned index_of_pu(unsigned cpu) const { return pu_of_[cpu]; }
+    // Whether there is a PU with more than one to be run.
+    [[nodiscard]] bool crowded() const { return crowded_ != 0; }
 
     // That a thread would be better off on another PU: one with less to do by two threads, or one without work on a
     // core with less to do by two.
@@ -45,6 +47,7 @@ private:
     std::vector<Pu> pus_;
     std::vector<unsigned> cores_;
     std::vector<unsigned> pu_of_;
+    unsigned crowded_ = 0;  // PUs with more than one
 };
 
 }  // namespace divisi::hv

@@ -31,6 +31,10 @@ std::vector<CpuPlace> places_of(const ProgramSpec& spec) {
     return places;
 }
 
+// How often a thread that has its PU to itself looks at a word before it waits for it: for as long as an exit takes
+// where exits are dear (kvm/fast_calls.hpp).
+constexpr std::uint32_t kLooks = 500;
+
 // What a program has left in a node's processor goes with it.
 class Farewell {
 public:
@@ -66,6 +70,8 @@ Program::Program(ProgramSpec spec, Services services)
       processor_limit_(make_processor_limit()),
       last_tid_(spec_.pid - 1) {
     for (int resource = 0; Limits::known(resource); ++resource) apply_limit(resource);
+    if (spec_.nodes.size() > 1)
+        scheduler_.watch_crowds([this](bool crowded) { spec_.tables->set_looks(crowded ? 0 : kLooks); });
     if (spec_.clock != nullptr) clock_hold_.emplace(*spec_.clock, services_.timers);
     files_.put(0, spec_.standard_input, false);
     files_.put(1, spec_.standard_output, false);

@@ -70,6 +70,7 @@ void Scheduler::enqueue(Thread& thread, unsigned cpu, Idlers* idlers) {
     Node& node = nodes_[cpu];
     node.queue.push_back(&thread);
     loads_.add(cpu);
+    load_changed();
     if (node.waiting && idlers != nullptr) {
         idlers->push_back(cpu);
     } else if (node.waiting) {
@@ -86,6 +87,7 @@ bool Scheduler::unqueue(Thread& thread) {
     if (at == queue.end()) return false;
     queue.erase(at);
     loads_.remove(cpu);
+    load_changed();
     return true;
 }
 
@@ -94,6 +96,17 @@ void Scheduler::vacate(unsigned cpu) {
     node.running = nullptr;
     node.preempt = node.leave = false;
     loads_.remove(cpu);
+    load_changed();
+}
+
+void Scheduler::watch_crowds(std::function<void(bool)> crowded) {
+    const std::lock_guard lock(mutex_);
+    on_crowded_ = std::move(crowded);
+    on_crowded_(crowded_);
+}
+
+void Scheduler::load_changed() {
+    if (std::exchange(crowded_, loads_.crowded()) != loads_.crowded() && on_crowded_) on_crowded_(crowded_);
 }
 
 void Scheduler::start(Thread& thread) {
@@ -124,6 +137,7 @@ Thread* Scheduler::take(unsigned cpu) {
     }
     if (found == nullptr || !unqueue(*found)) return nullptr;
     loads_.add(cpu);
+    load_changed();
     watch_balance();
     return found;
 }

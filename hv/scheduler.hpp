@@ -6,7 +6,7 @@
 // it: its vector state is saved only then, and only that node can resume it before.
 //
 // Threads: all members may be called from several threads. No callback into the caller is made under the lock, except
-// `kick`, which must not block.
+// `kick` and that of `watch_crowds`, which must not block.
 #pragma once
 
 #include <condition_variable>
@@ -31,6 +31,9 @@ public:
     Scheduler(const Scheduler&) = delete;
     Scheduler& operator=(const Scheduler&) = delete;
     ~Scheduler();
+
+    // Calls `crowded`, now and after every change, with whether threads have to share a PU. Before the first `start`.
+    void watch_crowds(std::function<void(bool)> crowded);
 
     [[nodiscard]] unsigned cpus() const { return static_cast<unsigned>(nodes_.size()); }
 
@@ -98,6 +101,7 @@ private:
     };
 
     void seat_nodes();
+    void load_changed();
     void rouse(unsigned cpu);
     void sleep(unsigned cpu, std::unique_lock<std::mutex>& lock);
     void wake_locked(Thread& thread, std::int64_t result, Idlers* idlers = nullptr);
@@ -121,6 +125,8 @@ private:
     std::vector<Node> nodes_;
     PuLoads loads_;
     std::deque<Bell> bells_;  // each of nodes of one PU
+    bool crowded_ = false;
+    std::function<void(bool)> on_crowded_;
     Spread spread_;
     std::optional<Timers::Clock::time_point> uneven_since_;
     std::optional<Timers::Id> balance_;

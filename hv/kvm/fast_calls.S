@@ -7,11 +7,27 @@
  */
     .set FUTEX_CALL, 202
     .set FUTEX_WAKE, 1
+    .set FUTEX_WAIT_BITSET, 9
     .set FUTEX_PRIVATE, 128
+    .set FUTEX_CLOCK_REALTIME, 256
+    .set EAGAIN, 11
     .set WINDOWS_ABOVE, 0x1f        /* kWindowGva >> 32 */
     .set COUNTER_OFFSET, 0xffc      /* a counter of 4 bytes for the words at addresses that end alike */
 
     .set door, divisi_fast_calls_begin + 0x2000     /* kDoorGva */
+    .set looks, divisi_fast_calls_begin + 0xffc     /* PageTables::looks */
+
+    /* Back to the program with `result`. Linux gives all flags back: OF by an addition, the others by SAHF. */
+    .macro give result
+    btl $11, %r11d
+    setc %al
+    addb $127, %al
+    movzbl %r11b, %eax
+    xchgb %al, %ah
+    sahf
+    movq $\result, %rax
+    jmp *%rcx
+    .endm
 
     .section .rodata
     .balign 64
@@ -36,7 +52,7 @@ divisi_fast_calls_scratch:
     movl %esi, %eax
     andl $~FUTEX_PRIVATE, %eax
     cmpl $FUTEX_WAKE, %eax
-    jne leave_futex
+    jne no_wake
     testb $3, %dil
     jne leave_futex
     movq %rdi, %rax
@@ -51,19 +67,41 @@ divisi_fast_calls_scratch:
     addq counters_address(%rip), %rax
     cmpl $0, (%rax)
     jne leave_futex
-    /* Nobody waits: none was woken. Linux gives all flags back: OF by an addition, the others by SAHF. */
-    btl $11, %r11d
-    setc %al
-    addb $127, %al
-    movzbl %r11b, %eax
-    xchgb %al, %ah
-    sahf
-    movl $0, %eax
-    jmp *%rcx
+    give 0                          /* nobody waits: none was woken */
 
+    /* A wait without an end set by time: as long as every thread has a PU to itself, what it waits for may be done on
+     * another in less time than an exit takes. */
+no_wake:
+    andl $~FUTEX_CLOCK_REALTIME, %eax
+    jz look
+    cmpl $FUTEX_WAIT_BITSET, %eax
+    jne leave_futex
+    testl %r9d, %r9d
+    jz leave_futex
+look:
+    testq %r10, %r10
+    jnz leave_futex
+    testb $3, %dil
+    jne leave_futex
+    movq %rdi, %rax
+    shrq $32, %rax
+    cmpl $WINDOWS_ABOVE, %eax
+    jae leave_futex
+    movl looks(%rip), %eax
+    testl %eax, %eax
+    jz leave_futex
+look_again:
+    cmpl %edx, (%rdi)               /* may fault: the call is then made by an exit */
+    jne changed
+    pause
+    decl %eax
+    jnz look_again
 leave_futex:
     movl $FUTEX_CALL, %eax
     jmp leave
+
+changed:
+    give -EAGAIN
 
     .balign 8
 counters_address:

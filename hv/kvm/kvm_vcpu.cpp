@@ -275,8 +275,9 @@ Exit KvmVcpu::exception(std::uint8_t vector, Registers& regs) {
     }
     regs.rip = pushed->rip;
     regs.rflags = pushed->rflags;
-    // The call is made again after whatever the exception leads to.
-    static_cast<void>(back_to_call(regs));
+    // The call is made again after whatever the exception leads to; unless it cannot read the word that it names, which
+    // is for the call to say.
+    if (back_to_call(regs) && vector == Exit::kPageFault) return system_call(regs);
     Exit exit = Exit::exception(vector, pushed->error_code, 0);
     if (exit.page_fault()) {
         kvm_sregs sregs{};

@@ -129,6 +129,20 @@ TEST_F(SchedulerTest, CompactLeavesThreadsWhereTheyAre) {
     EXPECT_EQ(kicks_, 0U);
 }
 
+TEST_F(SchedulerTest, TellsWhetherThreadsShareAPu) {
+    Scheduler scheduler(kTwoPus, Spread::kScatter, timers_, kick_);
+    std::vector<bool> told;
+    scheduler.watch_crowds([&told](bool crowded) { told.push_back(crowded); });
+    run_new(scheduler);
+    run_new(scheduler);
+    EXPECT_THAT(told, ElementsAre(false));
+    run_new(scheduler);
+    EXPECT_THAT(told, ElementsAre(false, true));
+    scheduler.exit(*threads_[0]);
+    scheduler.exit(*threads_[1]);
+    EXPECT_THAT(told, ElementsAre(false, true, false));
+}
+
 TEST_F(SchedulerTest, AQueuedThreadFollowsItsAffinity) {
     Thread& a = thread(1);
     Thread& b = thread(2);

@@ -2,6 +2,7 @@
 #include "hv/vcpu.hpp"
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -293,6 +294,40 @@ TEST_P(VcpuTest, LosesNoCallToAKick) {
         ASSERT_EQ(node->context.regs.rip, kCodeAt + 2);
     }
     done = true;
+}
+
+TEST_P(VcpuTest, LooksAtAWordBeforeItLeavesToWaitForIt) {
+    constexpr std::uint64_t kFutex = 202;
+    constexpr std::int64_t kLeft = 1;  // the VMM was asked
+    const auto node = make_node();
+    node->start(code(guest_two_calls, guest_two_calls_end));
+    const auto wait = [&](std::uint64_t operation, Gva word, std::uint32_t expected, std::uint64_t deadline = 0,
+                          std::uint64_t bits = ~0U) {
+        Registers& regs = node->context.regs;
+        regs.rip = kCodeAt;
+        regs.rax = kFutex, regs.rdi = word, regs.rsi = operation, regs.rdx = expected;
+        regs.r10 = deadline, regs.r9 = bits;
+        EXPECT_EQ(node->run().kind, Kind::kSyscall);
+        if (regs.rax == 1000) return static_cast<std::int64_t>(regs.rbx);
+        EXPECT_EQ(regs.rax, kFutex);
+        EXPECT_EQ(regs.rip, kCodeAt + 2);
+        return kLeft;
+    };
+    ASSERT_TRUE(memory->write(kDataAt, std::uint32_t{7}));
+    EXPECT_EQ(wait(128, kDataAt, 6), kLeft);  // not told to look
+    tables->set_looks(100);
+    if (wait(128, kDataAt, 6) == kLeft) GTEST_SKIP() << "SKIP: SYSCALL leaves ring 3 on this backend or host";
+    EXPECT_EQ(wait(128, kDataAt, 6), -EAGAIN);
+    EXPECT_EQ(wait(0, kDataAt, 6), -EAGAIN);
+    EXPECT_EQ(wait(9 | 128 | 256, kDataAt, 6), -EAGAIN);
+    EXPECT_EQ(wait(128, kDataAt, 7), kLeft);
+    // What only the VMM can say.
+    EXPECT_EQ(wait(128, kDataAt + 1, 6), kLeft);
+    EXPECT_EQ(wait(128, kDataAt, 6, kDataAt), kLeft);
+    EXPECT_EQ(wait(9, kDataAt, 6, 0, 0), kLeft);
+    EXPECT_EQ(wait(128, kWindowGva, 6), kLeft);
+    EXPECT_EQ(wait(128, ~7ULL, 6), kLeft);
+    EXPECT_EQ(wait(128, 0x8000, 6), kLeft);  // there is nothing
 }
 
 TEST_P(VcpuTest, SeesNothingOfAPageThatWasTakenAwayWhileItRan) {
