@@ -155,8 +155,10 @@ static struct dvm_peer* last_of(bool (*kind)(const struct dvm_peer* peer)) {
  *   that we take part in needs no one who has left it: MPI lets operations wait for all.) */
 static bool collect_last(const struct dvm_waited* waited) {
     uint32_t count = 0;
-    if (waited->messages < 2 || waited->messages != engine.interests || dvm_watches_all()) return false;
-    const bool receives = engine.whole == waited->messages;
+    const bool of_request = waited->request != NULL && waited->request->type == DVM_SCHEDULED && !waited->any;
+    const uint32_t messages = of_request ? dvm_schedule_messages(waited->request->schedule) : waited->messages;
+    if (messages < 2 || messages != engine.interests || dvm_watches_all()) return false;
+    const bool receives = engine.whole == messages;
     const struct dvm_peer* const last = last_of(receives ? all_whole : waits_for_room);
     if (last == NULL) return false;
     if (receives)

@@ -389,6 +389,8 @@ int dvm_done_request(MPI_Request* request);
 void dvm_schedule_begin(struct dvm_schedule* schedule);
 /* The same, of a request's schedule. */
 void dvm_restart_schedule(struct dvm_request* request);
+/* How many of its messages are under way. */
+uint32_t dvm_schedule_messages(const struct dvm_schedule* schedule);
 /* A step is done. */
 void dvm_schedule_step_done(struct dvm_schedule* schedule, int error);
 /* Goes on with those whose phase is over; whether there were any. */

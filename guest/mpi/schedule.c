@@ -232,6 +232,10 @@ bool dvm_schedules_advance(void) {
     return any;
 }
 
+uint32_t dvm_schedule_messages(const struct dvm_schedule* schedule) {
+    return schedule->pending;
+}
+
 void dvm_schedule_begin(struct dvm_schedule* schedule) {
     schedule->next = 0;
     schedule->error = MPI_SUCCESS;
