@@ -22,6 +22,8 @@ patterns 2
 """}
 # What the programs are linked with, and folders without a list whose programs must build all the same.
 BUILT_FIRST = ("util", "dtpools")
+# What f08's programs are linked with: the suite's makefiles leave it empty, unless MPICH itself configures them.
+F08_FIRST = ("libmtest_f08.la", "libmtest_f08_la_OBJECTS=mtest_f08.lo")
 # Programs that cancel sends: MPICH cannot, and so excuses itself from them.
 CANCELS = ("issendselfcancel", "scancel", "scancel2", "pscancel", "cancelrecv", "scancel_unmatch")
 
@@ -102,7 +104,13 @@ def build(source, folder, folders, mpi, jobs):
             raise Trouble(f"the suite's configure failed (see {log})")
     if mpi.library:
         drop_old(source, folder, folders, mpi.library)
-    for name in (*BUILT_FIRST, *folders):
+    for name in BUILT_FIRST:
+        call("make", "-k", f"-j{jobs}", "-C", name, *mpi.make, log=log, cwd=folder, env=mpi.environment)
+    if any(name.startswith("f08/") for name in folders):
+        for empty in (folder / "util").rglob("libmtest_f08.*"):
+            empty.unlink()
+        call("make", "-C", "util", *F08_FIRST, log=log, cwd=folder, env=mpi.environment)
+    for name in folders:
         call("make", "-k", f"-j{jobs}", "-C", name, *mpi.make, log=log, cwd=folder, env=mpi.environment)
 
 
