@@ -141,13 +141,19 @@ def by_hand(prefix, modern):
     return "\n".join(lines)
 
 
-def interfaces(functions, modern):
+def interfaces(functions, modern, twins=()):
+    generic = {small.name for small, _ in twins}
     lines = ["  interface"]
     for prefix in ("MPI_", "PMPI_"):
         lines.append(by_hand(prefix, modern))
         lines += [interface(function, prefix, modern) for function in functions
-                  if not (modern and function.short in OLD)]
-    return "\n".join([*lines, "  end interface"])
+                  if function.name not in generic and not (modern and function.short in OLD)]
+    lines.append("  end interface")
+    for prefix in ("MPI_", "PMPI_"):
+        for small, large in twins:
+            lines += [f"  interface {prefix}{small.short}", interface(small, prefix, modern),
+                      interface(large, prefix, modern), "  end interface"]
+    return "\n".join(lines)
 
 
 def shared_constants(known):
@@ -171,7 +177,7 @@ def mpi_module(known, functions):
     return "\n".join([*lines, interfaces(functions, False), "end module mpi", ""])
 
 
-def f08_module(known, functions):
+def f08_module(known, functions, twins):
     lines = [MODULE_HEAD + "module mpi_f08", "  use mpi_f08_types", "  use mpi_f08_callbacks",
              "  use mpi_sizeof_generic, only: MPI_Sizeof", "  use, intrinsic :: iso_c_binding, only: c_ptr", "  implicit none",
              *shared_constants(known)]
@@ -181,4 +187,4 @@ def f08_module(known, functions):
               "  common /mpi_fortran_status_ignore/ MPI_STATUS_IGNORE",
               "  common /mpi_fortran_statuses_ignore/ MPI_STATUSES_IGNORE"]
     assert set(HANDLES) >= {constant.handle for constant in known if constant.handle}
-    return "\n".join([*lines, interfaces(functions, True), "end module mpi_f08", ""])
+    return "\n".join([*lines, interfaces(functions, True, twins), "end module mpi_f08", ""])

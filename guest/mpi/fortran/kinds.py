@@ -56,14 +56,21 @@ def is_read_too(function, parameter):
     return False
 
 
+def differ(function, other):
+    """Whether Fortran can tell a call of the one from a call of the other."""
+    kinds = [[kind_of(parameter, item) for parameter in item.parameters] for item in (function, other)]
+    return kinds[0] != kinds[1]
+
+
 def length_of(function, parameter):
     """The C expression for how many handles an array has."""
     name = parameter.name
+    cast = "(int)" if function.short.endswith("_c") else ""
     if name in ("sendtypes", "recvtypes"):
         if "eighbor" not in function.short:
             return "dvf_peers(*comm)"
         return f"dvf_neighbours(*comm, {int(name == 'sendtypes')})"
     if name == "array_of_datatypes":
-        return "*max_datatypes"
+        return f"{cast}*max_datatypes"
     names = [item.name for item in function.parameters]
-    return "*incount" if "incount" in names else "*count"
+    return f"{cast}*incount" if "incount" in names else f"{cast}*count"

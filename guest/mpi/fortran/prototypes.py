@@ -74,6 +74,13 @@ def functions(text):
     return found
 
 
+def large_functions(text, small):
+    """Those of `small` that have a twin with large counts, MPI_Send_c, and it: mpi_f08 has both by one name."""
+    twins = {name: parameters for _, name, parameters in PROTOTYPE.findall(text) if name.endswith("_c")}
+    return [(function, Function(name, [parse_parameter(item) for item in twins[name].split(",")]))
+            for function in small for name in [f"{function.name}_c"] if name in twins and function.short not in BY_HAND]
+
+
 def constants(text):
     """All numbers and handles that the headers in `text` define."""
     found = {}
