@@ -44,7 +44,7 @@ static const void* next_bytes(const struct dvm_request* request, uint32_t bytes)
 
 /* Of the slot that went last. */
 static int note_position(const struct dvi_link* link, struct dvm_request* request, int sent) {
-    if (sent == DIVISI_RING_OK) request->position = link->tx.sent_slots - 1u;
+    if (sent == DIVISI_RING_OK) request->position = link->tx.last_slot;
     return sent;
 }
 

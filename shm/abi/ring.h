@@ -18,7 +18,7 @@
  *
  *   0x00  4  sequence: the lap number (from 1) in which this slot was written; stored last, with release
  *   0x04  1  kind: DIVISI_SLOT_*
- *   0x05  1  zero
+ *   0x05  1  flags: DIVISI_SLOT_ENDS_LAP, or 0
  *   0x06  2  payload bytes used (DIVISI_SLOT_SMALL: 0 … 48; DIVISI_SLOT_DUE: 8; the others: 16)
  *   0x08  8  tag: the sender's, passed on untouched
  *   0x10 48  payload: the bytes of a small message; or
@@ -56,10 +56,13 @@ extern "C" {
 #define DIVISI_SLOT_MORE 3u
 #define DIVISI_SLOT_DUE 4u
 
+/* The next slot is the first one again, though this is not the last. */
+#define DIVISI_SLOT_ENDS_LAP 1u
+
 struct divisi_slot {
     uint32_t sequence;
     uint8_t kind;
-    uint8_t zero;
+    uint8_t flags;
     uint16_t used;
     uint64_t tag;
     unsigned char payload[48];

@@ -31,6 +31,13 @@
  * consumer starts early and that both ends stay in their caches. A quarter of the bulk area where that is less. */
 #define DIVISI_PIECE_MAX_BYTES 16384u
 
+/* Where a lap may end early, and how many slots of it may then still be untaken. Both ends of a quiet ring so stay
+ * within lines that their first-level caches keep: to fetch a line from further away costs as much again. */
+#define DIVISI_SHORT_LAP_SLOTS 64u
+#define DIVISI_SHORT_LAP_LAG 24u
+/* One lap in so many is a whole one, so that no slot's sequence is ever too old to be told from a new one. */
+#define DIVISI_WHOLE_LAP_EVERY 65536u
+
 /* From here on a piece is written past the producer's cache: its lines lie in the consumer's, and to fetch each of them
  * only to overwrite it halves the bandwidth. (Below, the consumer's first look at what is in memory costs more.) */
 #define DIVISI_STREAM_MIN_BYTES 8192u
@@ -49,10 +56,12 @@ struct divisi_tx {
     uint32_t free_slots; /* as last known */
     uint32_t bulk_at;    /* where the next piece goes */
     uint32_t free_bulk;  /* as last known */
-    uint64_t sent_slots;
+    uint64_t sent_slots; /* and those left out where laps ended early */
+    uint64_t last_slot;  /* what sent_slots was when the last one was sent: its name, to both ends */
     uint64_t sent_bulk;
     uint64_t left; /* bytes of a begun large message that are still to be pushed */
     uint32_t broken;
+    uint32_t short_laps; /* may end laps early */
     /* Timed rings only. `free_slots` is 0 whenever no slot has been given its time, so that every slot comes by
      * divisi_tx_make_room; `room` is what is free. */
     uint32_t room;
@@ -69,12 +78,15 @@ struct divisi_rx {
     uint32_t slot_count;
     uint32_t bulk_bytes;
     uint32_t publish_every; /* slots */
+    uint32_t wake_every;    /* slots: who sleeps for space is worth waking for more than a few */
     uint32_t next;
     uint32_t lap;
     uint32_t bulk_at;
-    uint64_t taken_slots;
+    uint64_t taken_slots; /* and those left out: the next one's name */
     uint64_t taken_bulk;
+    uint32_t ends_lap; /* the slot at the head is the last of its lap */
     uint32_t unpublished;
+    uint32_t unwoken; /* slots given back since the producer was last looked after */
     uint32_t stopped; /* DIVISI_RX_*, or 0 */
     /* The message at the head, once it was seen: checked copies. */
     uint32_t kind;  /* 0: none yet */
@@ -106,6 +118,12 @@ static inline void divisi_tx_init(struct divisi_tx* tx, void* base, uint32_t rin
     tx->sent = tx->own_sent;
 }
 
+/* Lets laps end early, for ends that run at the same time; not in a timed ring. A burst that begins just then finds
+ * room for no more than a short lap until the consumer has passed its end, where others find that of the whole ring. */
+static inline void divisi_tx_set_short_laps(struct divisi_tx* tx) {
+    tx->short_laps = 1;
+}
+
 /* Makes a fresh end one of a timed ring; both ends or none. */
 static inline void divisi_tx_set_timed(struct divisi_tx* tx, uint64_t (*due)(struct divisi_tx*, uint32_t)) {
     tx->due = due;
@@ -124,7 +142,8 @@ static inline void divisi_rx_init(struct divisi_rx* rx, void* base, uint32_t rin
     rx->bulk = (unsigned char*)base + divisi_ring_bulk_offset(ring_bytes);
     rx->slot_count = divisi_ring_slots(ring_bytes);
     rx->bulk_bytes = divisi_ring_bulk_bytes(ring_bytes);
-    rx->publish_every = rx->slot_count / 4u;
+    rx->wake_every = rx->slot_count / 4u;
+    rx->publish_every = rx->wake_every < DIVISI_SHORT_LAP_SLOTS / 4u ? rx->wake_every : DIVISI_SHORT_LAP_SLOTS / 4u;
     rx->lap = 1;
 }
 
@@ -221,20 +240,36 @@ static inline void divisi_tx_count(struct divisi_tx* tx, uint64_t bytes) {
     tx->sent[1] += bytes;
 }
 
+/* Whether the lap is to end with the slot that is written now, where it may.
+ * The slots behind it are taken for sent, and by the consumer for taken: so all counting stays as it is. As hardly any
+ * of the slots before it are untaken, the first ones are free. */
+static inline int divisi_tx_can_end_lap(struct divisi_tx* tx) {
+    if (tx->short_laps == 0u || tx->lap % DIVISI_WHOLE_LAP_EVERY == 0u || tx->next + 1u == tx->slot_count) return 0;
+    if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return 0;
+    return tx->slot_count - tx->free_slots <= DIVISI_SHORT_LAP_LAG;
+}
+
 static inline void divisi_tx_publish(struct divisi_tx* tx, uint32_t kind, uint32_t used) {
     struct divisi_slot* const slot = tx->slots + tx->next;
-    const uint64_t head = (uint64_t)tx->lap | (uint64_t)kind << 32 | (uint64_t)used << 48;
+    uint64_t head = (uint64_t)tx->lap | (uint64_t)kind << 32 | (uint64_t)used << 48;
+    uint32_t steps = 1;
+    if (tx->next % DIVISI_SHORT_LAP_SLOTS == DIVISI_SHORT_LAP_SLOTS - 1u && divisi_tx_can_end_lap(tx)) {
+        head |= (uint64_t)DIVISI_SLOT_ENDS_LAP << 40;
+        steps = tx->slot_count - tx->next;
+    }
     /* ORDER: release: tag, payload and bulk are there before the sequence says so. */
     __atomic_store_n((divisi_word*)(void*)slot, head, __ATOMIC_RELEASE);
-    /* The next slot lies in the consumer's cache from the lap before: it is asked for while we do something else. (All
-     * of x86-64 has this instruction or skips it.) */
-    __asm__ __volatile__("prefetchw %0" : : "m"(slot[1]));
-    --tx->free_slots;
-    ++tx->sent_slots;
-    if (++tx->next == tx->slot_count) {
+    tx->last_slot = tx->sent_slots;
+    tx->free_slots -= steps;
+    tx->sent_slots += steps;
+    tx->next += steps;
+    if (tx->next == tx->slot_count) {
         tx->next = 0;
         ++tx->lap;
     }
+    /* The next slot lies in the consumer's cache from the lap before: it is asked for while we do something else. (All
+     * of x86-64 has this instruction or skips it.) */
+    __asm__ __volatile__("prefetchw %0" : : "m"(tx->slots[tx->next]));
 }
 
 /* Finds a free slot, and `bulk` bytes, for `bytes` of a message; in a timed ring a slot before it says when they
@@ -345,9 +380,12 @@ static inline int divisi_tx_must_wake(const struct divisi_tx* tx) {
 
 /* Steps behind the present slot. */
 static inline void divisi_rx_step(struct divisi_rx* rx) {
-    ++rx->taken_slots;
-    ++rx->unpublished;
-    if (++rx->next == rx->slot_count) {
+    const uint32_t steps = rx->ends_lap != 0u ? rx->slot_count - rx->next : 1u;
+    rx->taken_slots += steps;
+    rx->next += steps;
+    rx->unpublished += steps;
+    rx->unwoken += steps;
+    if (rx->next == rx->slot_count) {
         rx->next = 0;
         ++rx->lap;
     }
@@ -373,10 +411,11 @@ static inline int divisi_rx_hold(struct divisi_rx* rx, uint32_t used, const stru
  * and the kind must be the one that can stand here. */
 static inline int divisi_rx_accept(struct divisi_rx* rx, uint64_t head, const struct divisi_slot* slot) {
     const uint32_t kind = (uint32_t)(head >> 32) & 0xffu;
-    const uint32_t zero = (uint32_t)(head >> 40) & 0xffu;
+    const uint32_t flags = (uint32_t)(head >> 40) & 0xffu;
     const uint32_t used = (uint32_t)(head >> 48);
     uint64_t fields[2] = {0, 0};
-    if (zero != 0u) return DIVISI_RING_BROKEN;
+    if (flags > DIVISI_SLOT_ENDS_LAP) return DIVISI_RING_BROKEN;
+    rx->ends_lap = flags;
     if (kind == DIVISI_SLOT_DUE) return divisi_rx_hold(rx, used, slot);
     if (kind == DIVISI_SLOT_SMALL && rx->kind == 0u && used <= DIVISI_SLOT_PAYLOAD_BYTES) {
         rx->length = rx->left = rx->piece = used;
@@ -419,7 +458,7 @@ static inline int divisi_rx_peek(struct divisi_rx* rx) {
         const struct divisi_slot* const slot = rx->slots + rx->next;
         /* ORDER: acquire: what the sequence announces is there when we read it. */
         const uint64_t head = __atomic_load_n((const divisi_word*)(const void*)slot, __ATOMIC_ACQUIRE);
-        if ((uint32_t)head == rx->lap - 1u) return DIVISI_RING_WAIT;
+        if ((int32_t)((uint32_t)head - rx->lap) < 0) return DIVISI_RING_WAIT;
         const int accepted = (uint32_t)head == rx->lap ? divisi_rx_accept(rx, head, slot) : DIVISI_RING_BROKEN;
         if (accepted == DIVISI_RING_OK) return DIVISI_RING_OK;
         if (accepted == DIVISI_RING_BROKEN) {
@@ -455,7 +494,8 @@ static inline void divisi_rx_drain_bulk(struct divisi_rx* rx, unsigned char* to,
 
 /* Takes what the last successful peek found (the whole small message, or one piece of a large one): rx->piece bytes, to
  * `to`, or nowhere (NULL). The message is over when rx->left is 0.
- * Yields 1 when the producer was told about space (ask divisi_rx_must_wake then), else 0. */
+ * Yields 1 when it is time to look whether the producer sleeps (divisi_rx_must_wake), else 0: before the last of a full
+ * ring is taken, it was. */
 static inline int divisi_rx_take_piece(struct divisi_rx* rx, void* to) {
     const int large = rx->kind != DIVISI_SLOT_SMALL;
     if (large)
@@ -466,7 +506,9 @@ static inline int divisi_rx_take_piece(struct divisi_rx* rx, void* to) {
     rx->piece = 0;
     if (rx->left == 0u) rx->kind = 0;
     divisi_rx_release(rx, large);
-    return rx->unpublished == 0u;
+    if (rx->unpublished != 0u || (!large && rx->unwoken < rx->wake_every)) return 0;
+    rx->unwoken = 0;
+    return 1;
 }
 
 /* The same, where `buffer` holds rx->length bytes and gets them at their place in the message; NULL discards. */

@@ -40,7 +40,7 @@ TEST(HostileProducer, IsBelievedOnlyForTheSequenceThatIsDue) {
     EXPECT_EQ(peek_at(small_slot(1)), DIVISI_RING_OK);
     EXPECT_EQ(peek_at(small_slot(0)), DIVISI_RING_WAIT);
     EXPECT_EQ(peek_at(small_slot(2)), DIVISI_RING_BROKEN);
-    EXPECT_EQ(peek_at(small_slot(0xffffffffU)), DIVISI_RING_BROKEN);
+    EXPECT_EQ(peek_at(small_slot(0xffffffffU)), DIVISI_RING_WAIT) << "what is left of an earlier lap";
 }
 
 TEST(HostileProducer, CannotForgeKindOrLength) {
@@ -48,12 +48,23 @@ TEST(HostileProducer, CannotForgeKindOrLength) {
     slot.used = 49;
     EXPECT_EQ(peek_at(slot), DIVISI_RING_BROKEN);
     slot = small_slot(1);
-    slot.zero = 1;
+    slot.flags = DIVISI_SLOT_ENDS_LAP + 1;
     EXPECT_EQ(peek_at(slot), DIVISI_RING_BROKEN);
     for (int kind = 0; kind < 256; ++kind) {
         slot = small_slot(1);
         slot.kind = static_cast<std::uint8_t>(kind);
         EXPECT_EQ(peek_at(slot), kind == DIVISI_SLOT_SMALL ? DIVISI_RING_OK : DIVISI_RING_BROKEN) << kind;
+    }
+}
+
+TEST(HostileProducer, MayEndEveryLapAtOnce) {
+    RingPair ring;
+    for (std::uint32_t lap = 1; lap < 1000; ++lap) {
+        ring.tx.slots[0] = small_slot(lap);
+        ring.tx.slots[0].flags = DIVISI_SLOT_ENDS_LAP;
+        ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_OK);
+        (void)divisi_rx_take(&ring.rx, nullptr);
+        ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_WAIT);
     }
 }
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "ring_pair.hpp"
@@ -60,6 +61,68 @@ TEST(Ring, WrapsAroundManyTimes) {
         ASSERT_EQ(take_all(ring.rx, received), DIVISI_RING_OK);
         ASSERT_EQ(received, sent);
     }
+}
+
+constexpr std::uint32_t kLongRing = 262144;
+
+void exchange(RingPair& ring, std::uint64_t tag) {
+    ASSERT_EQ(divisi_tx_small(&ring.tx, tag, &tag, sizeof tag), DIVISI_RING_OK);
+    ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_OK);
+    ASSERT_EQ(ring.rx.tag, tag);
+    ASSERT_EQ(ring.rx.taken_slots, ring.tx.last_slot) << "both ends name it alike";
+    (void)divisi_rx_take(&ring.rx, nullptr);
+}
+
+struct ShortLapRing : RingPair {
+    ShortLapRing() : RingPair(kLongRing) { divisi_tx_set_short_laps(&tx); }
+};
+
+TEST(Ring, OfShortLapsStaysWithinItsFirstSlotsWhileItIsQuiet) {
+    ShortLapRing ring;
+    for (std::uint64_t tag = 0; tag < 10'000; ++tag) exchange(ring, tag);
+    EXPECT_NE(ring.tx.slots[DIVISI_SHORT_LAP_SLOTS - 1].sequence, 0U);
+    EXPECT_EQ(ring.tx.slots[DIVISI_SHORT_LAP_SLOTS].sequence, 0U);
+}
+
+TEST(Ring, OfShortLapsTakesBurstsWhereverTheyBegin) {
+    ShortLapRing ring;
+    std::uint64_t longest = 0;
+    for (int round = 0; round < 100; ++round) {
+        for (int quiet = 0; quiet < 7 * round; ++quiet) exchange(ring, 1);
+        std::uint64_t sent = 0;
+        while (divisi_tx_small(&ring.tx, sent, "x", 1) == DIVISI_RING_OK) ++sent;
+        EXPECT_GE(sent, DIVISI_SHORT_LAP_SLOTS - DIVISI_SHORT_LAP_LAG);
+        longest = std::max(longest, sent);
+        for (std::uint64_t tag = 0; tag < sent; ++tag) {
+            ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_OK);
+            ASSERT_EQ(ring.rx.tag, tag);
+            (void)divisi_rx_take(&ring.rx, nullptr);
+        }
+        ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_WAIT);
+    }
+    EXPECT_GE(longest, divisi_ring_slots(kLongRing) - DIVISI_SHORT_LAP_SLOTS);
+}
+
+// Who sleeps for space is looked after before there is nothing left to take: else both would wait.
+TEST(Ring, LooksAfterASleepingProducerBeforeItsLastMessageIsTaken) {
+    ShortLapRing ring;
+    for (std::uint64_t round = 0; round < 500; ++round) {
+        for (std::uint64_t quiet = 0; quiet < round; ++quiet) exchange(ring, 1);
+        while (divisi_tx_small(&ring.tx, 0, "x", 1) == DIVISI_RING_OK) {
+        }
+        bool looked = false;
+        while (divisi_rx_peek(&ring.rx) == DIVISI_RING_OK)
+            looked = divisi_rx_take_piece(&ring.rx, nullptr) != 0 || looked;
+        ASSERT_TRUE(looked) << round;
+    }
+}
+
+TEST(Ring, OfShortLapsGoesAllTheWayRoundNowAndThenSoThatNoSequenceGrowsOld) {
+    ShortLapRing ring;
+    ring.tx.lap = ring.rx.lap = DIVISI_WHOLE_LAP_EVERY - 1;
+    for (std::uint64_t tag = 0; tag < 2ULL * divisi_ring_slots(kLongRing); ++tag) exchange(ring, tag);
+    EXPECT_EQ(ring.tx.slots[divisi_ring_slots(kLongRing) - 1].sequence, DIVISI_WHOLE_LAP_EVERY);
+    EXPECT_EQ(ring.tx.slots[0].sequence, ring.tx.lap);
 }
 
 TEST(Ring, LargeMessageWaitsForRoomAndGoesOnWhereItWas) {
