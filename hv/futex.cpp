@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <utility>
 
 #include "hv/program.hpp"
 #include "hv/syscalls/call.hpp"
@@ -94,28 +95,79 @@ SysResult FutexTable::enqueue(Thread& thread, const std::vector<Word>& words, co
 
 // ---- words that have an owner ----
 
-SysResult FutexTable::lock(Thread& thread, const LockRequest& request, bool& acquired) {
-    auto* const host = const_cast<std::uint32_t*>(request.word.host);
+SysResult FutexTable::claim(const Thread& thread, const Word& lock, bool may_wait, bool& acquired) {
     const auto self = static_cast<std::uint32_t>(thread.tid);
-    const std::lock_guard lock(mutex_);
-    const std::atomic_ref word(*host);
+    const std::atomic_ref word(*const_cast<std::uint32_t*>(lock.host));
     std::uint32_t seen = word.load();
     for (;;) {
         const std::uint32_t owner = seen & FUTEX_TID_MASK;
         if (owner == self) return -EDEADLK;
         if (owner == 0) {
-            const bool others = queues_.contains(request.word.key);
+            const bool others = queues_.contains(lock.key);
             const std::uint32_t mine = self | (seen & FUTEX_OWNER_DIED) | (others ? FUTEX_WAITERS : 0U);
             if (!word.compare_exchange_weak(seen, mine)) continue;
             acquired = true;
             return 0;
         }
-        if (!request.may_wait) return -EAGAIN;
+        if (!may_wait) return -EAGAIN;
         if (thread.program.find_thread(static_cast<int>(owner)) == nullptr) return -ESRCH;
-        if (word.compare_exchange_weak(seen, seen | FUTEX_WAITERS)) break;
+        if (word.compare_exchange_weak(seen, seen | FUTEX_WAITERS)) return 0;
     }
+}
+
+SysResult FutexTable::lock(Thread& thread, const LockRequest& request, bool& acquired) {
+    const std::lock_guard lock(mutex_);
+    const SysResult error = claim(thread, request.word, request.may_wait, acquired);
+    if (error != 0 || acquired) return error;
     count_waiter(thread, request.word.key, 1);
-    return enqueue(thread, {request.word}, {&thread, ~0U, 0, host}, request.deadline);
+    return enqueue(thread, {request.word}, {&thread, ~0U, 0, const_cast<std::uint32_t*>(request.word.host)},
+                   request.deadline);
+}
+
+SysResult FutexTable::wait_for_lock(Thread& thread, const Word& word, const Word& target,
+                                    std::optional<Timers::Clock::time_point> deadline) {
+    const std::lock_guard lock(mutex_);
+    if (load(word.host) != word.expected) return -EAGAIN;
+    count_waiter(thread, word.key, 1);
+    Waiter waiter{&thread, ~0U, 0};
+    waiter.target = const_cast<std::uint32_t*>(target.host);
+    return enqueue(thread, {word}, waiter, deadline);
+}
+
+void FutexTable::move_to_lock(Queue& from, const Key& from_key, const Word& target) {
+    Queue& to = queues_[target.key];
+    to.splice(to.end(), from, from.begin());
+    Waiter& moved = to.back();
+    moved.lock = std::exchange(moved.target, nullptr);
+    count_waiter(*moved.thread, target.key, 1);
+    count_waiter(*moved.thread, from_key, -1);
+    Wait& wait = waits_[moved.thread];
+    wait.keys.assign(1, target.key);
+    wait.lock = wait.moved = true;
+    ++lock_waits_;
+}
+
+SysResult FutexTable::requeue_to_lock(const Word& from, const Word& target, std::uint32_t move_count) {
+    const std::lock_guard lock(mutex_);
+    if (load(from.host) != from.expected) return -EAGAIN;
+    SysResult done = 0;
+    while (done <= static_cast<SysResult>(move_count)) {
+        const auto queue = queues_.find(from.key);
+        if (queue == queues_.end()) break;
+        const Waiter& first = queue->second.front();
+        if (first.target != target.host) return done != 0 ? done : -EINVAL;
+        bool acquired = false;
+        if (const SysResult error = claim(*first.thread, target, true, acquired); error != 0)
+            return done != 0 ? done : error;
+        if (acquired) {
+            finish(*first.thread, 0);
+        } else {
+            move_to_lock(queue->second, from.key, target);
+            if (queue->second.empty()) queues_.erase(queue);
+        }
+        ++done;
+    }
+    return done;
 }
 
 // SAFETY: whatever the program makes of the word meanwhile, the store is one it could have made itself.
@@ -190,7 +242,9 @@ void FutexTable::interrupt(Thread& thread, std::int64_t result) {
     const std::lock_guard lock(mutex_);
     const auto found = waits_.find(&thread);
     const bool locks = found != waits_.end() && found->second.lock;
-    finish(thread, locks && result == kRestart ? kRestartAlways : result);
+    // Who was moved cannot ask again: what it waited for first is over.
+    const std::int64_t restart = locks && found->second.moved ? -EAGAIN : kRestartAlways;
+    finish(thread, locks && result == kRestart ? restart : result);
 }
 
 void FutexTable::wake_windows() {
@@ -250,7 +304,7 @@ SysResult FutexTable::wake_locked(const Key& key, std::uint32_t count, std::uint
         const auto queue = queues_.find(key);
         if (queue == queues_.end()) break;
         const auto waiter = std::find_if(queue->second.begin(), queue->second.end(), [bitset](const Waiter& item) {
-            return item.lock == nullptr && (item.bitset & bitset) != 0;
+            return item.lock == nullptr && item.target == nullptr && (item.bitset & bitset) != 0;
         });
         if (waiter == queue->second.end()) break;
         finish(*waiter->thread, waiter->index, idlers);
@@ -283,7 +337,8 @@ SysResult FutexTable::requeue(Key from, Key to, std::uint32_t wake_count, std::u
     if (check && load(check->host) != check->expected) return -EAGAIN;
     // Who waits to own the word is for FUTEX_UNLOCK_PI alone.
     const auto first = queues_.find(from);
-    if (first != queues_.end() && first->second.front().lock != nullptr) return -EINVAL;
+    if (first != queues_.end() && (first->second.front().lock != nullptr || first->second.front().target != nullptr))
+        return -EINVAL;
     const SysResult woken = wake_locked(from, wake_count, ~0U);
     SysResult moved = 0;
     const auto source = queues_.find(from);

@@ -63,6 +63,12 @@ public:
     SysResult lock(Thread& thread, const LockRequest& request, bool& acquired);
     // FUTEX_UNLOCK_PI: hands the word to the first that waits for it. -EPERM where it is not the thread's.
     SysResult unlock(const Thread& thread, const Word& word);
+    // FUTEX_WAIT_REQUEUE_PI: as `wait`, for being moved to the lock `target`; woken when it owns that.
+    SysResult wait_for_lock(Thread& thread, const Word& word, const Word& target,
+                            std::optional<Timers::Clock::time_point> deadline);
+    // FUTEX_CMP_REQUEUE_PI: the first that waits for it gets the lock or waits for its owner, and so do up to
+    // `move_count` more. How many; -EAGAIN; -EINVAL for who waits for something else; as `lock`.
+    SysResult requeue_to_lock(const Word& from, const Word& target, std::uint32_t move_count);
     // The thread is gone: what it held goes to those that wait for it, marked.
     void owner_died(const Thread& thread);
     // Forgets the thread, if it waits; it is woken with `result`.
@@ -91,6 +97,7 @@ private:
         std::uint32_t bitset;
         std::int64_t index;                   // of the word, as the wake's result
         std::uint32_t* lock = nullptr;        // waits to own this word, and not to be woken
+        std::uint32_t* target = nullptr;      // or to be moved to this one, and then to own it
         const std::uint32_t* host = nullptr;  // the word, and what it was expected to hold
         std::uint32_t expected = 0;
     };
@@ -98,12 +105,17 @@ private:
     struct Wait {
         std::vector<Key> keys;
         bool lock = false;
+        bool moved = false;  // to the lock, which it did not ask for by itself
         std::optional<Timers::Id> timer;
         std::uint64_t ticket = 0;
     };
 
     SysResult enqueue(Thread& thread, const std::vector<Word>& words, const Waiter& waiter,
                       std::optional<Timers::Clock::time_point> deadline);
+    // Makes the word the thread's, or marks that somebody waits for it. 0, or as `lock`.
+    SysResult claim(const Thread& thread, const Word& lock, bool may_wait, bool& acquired);
+    // The waiter goes from the front of its queue to the end of the lock's.
+    void move_to_lock(Queue& from, const Key& from_key, const Word& target);
     void hand_over(const Key& key, std::uint32_t* word, std::uint32_t mark);
     void timed_out(Thread& thread, std::uint64_t ticket);
     // `idlers`: of the thread's own scheduler, for the caller to rouse.

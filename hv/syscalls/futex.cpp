@@ -124,6 +124,26 @@ SysResult futex_unlock(Call& call) {
     return word.host != nullptr ? call.program.services().futexes.unlock(call.thread, word) : -EFAULT;
 }
 
+SysResult futex_wait_for_lock(Call& call, bool realtime) {
+    std::optional<Clock::time_point> deadline;
+    if (const SysResult error = read_deadline(call, call.arg(3), true, realtime, deadline); error != 0) return error;
+    if (call.arg(0) == call.arg(4) || call.arg(4) % 4 != 0) return -EINVAL;
+    const FutexTable::Word word = word_at(call, call.arg(0), static_cast<std::uint32_t>(call.arg(2)));
+    const FutexTable::Word target = word_at(call, call.arg(4), 0);
+    if (word.host == nullptr || target.host == nullptr) return -EFAULT;
+    const SysResult queued = call.program.services().futexes.wait_for_lock(call.thread, word, target, deadline);
+    return queued == 0 ? kWaits : queued;
+}
+
+SysResult futex_requeue_to_lock(Call& call, std::uint32_t count) {
+    if (call.int_arg(2) != 1 || call.int_arg(3) < 0 || call.arg(0) == call.arg(4) || call.arg(4) % 4 != 0)
+        return -EINVAL;
+    const FutexTable::Word from = word_at(call, call.arg(0), static_cast<std::uint32_t>(call.arg(5)));
+    const FutexTable::Word target = word_at(call, call.arg(4), 0);
+    if (from.host == nullptr || target.host == nullptr) return -EFAULT;
+    return call.program.services().futexes.requeue_to_lock(from, target, count);
+}
+
 // A wake may be for somebody outside of the VMM who shares the window.
 SysResult futex_wake(Call& call, Gva address, std::uint32_t count, std::uint32_t bitset) {
     FutexTable& futexes = call.program.services().futexes;
@@ -171,7 +191,9 @@ SysResult sys_futex(Call& call) {
         case FUTEX_LOCK_PI2: return futex_lock(call, true, realtime);
         case FUTEX_TRYLOCK_PI: return futex_lock(call, false, realtime);
         case FUTEX_UNLOCK_PI: return futex_unlock(call);
-        default: return -ENOSYS;  // requeueing to a lock
+        case FUTEX_WAIT_REQUEUE_PI: return futex_wait_for_lock(call, realtime);
+        case FUTEX_CMP_REQUEUE_PI: return futex_requeue_to_lock(call, second_count);
+        default: return -ENOSYS;
     }
 }
 
@@ -227,8 +249,7 @@ SysResult sys_divisi_wake_and_wait(Call& call) {
 constexpr SyscallEntry kEntries[] = {
     {SYS_set_robust_list, "set_robust_list", sys_set_robust_list, Served::kFully, ""},
     {SYS_get_robust_list, "get_robust_list", sys_get_robust_list, Served::kFully, ""},
-    {SYS_futex, "futex", sys_futex, Served::kPartly,
-     "locks that inherit priority, without priorities; no FUTEX_WAIT_REQUEUE_PI"},
+    {SYS_futex, "futex", sys_futex, Served::kPartly, "locks that inherit priority, without priorities"},
     {SYS_futex_waitv, "futex_waitv", sys_futex_waitv, Served::kFully, ""},
     {kSysWakeAndWait, "divisi_wake_and_wait", sys_divisi_wake_and_wait, Served::kFully, "not of Linux"},
 };

@@ -4,6 +4,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -154,6 +155,56 @@ static void by_hand(void) {
     CHECK_ERRNO(syscall(SYS_set_robust_list, head, 23L), EINVAL);
 }
 
+// As condition variables use it whose mutex inherits priority: who is to be woken waits for the mutex instead.
+static uint32_t condition, target;
+static atomic_int own_it;
+static void* wait_for_condition(void* expected) {
+    const uint32_t self = (uint32_t)syscall(SYS_gettid);
+    const long waited =
+        syscall(SYS_futex, &condition, FUTEX_WAIT_REQUEUE_PI, (uint32_t)(uintptr_t)expected, NULL, &target, 0);
+    CHECK(waited == 0 && (target & FUTEX_TID_MASK) == self);
+    ++own_it;
+    CHECK(futex(&target, FUTEX_UNLOCK_PI, 0) == 0);
+    return NULL;
+}
+
+static long requeue(uint32_t wake, long move, uint32_t expected) {
+    return syscall(SYS_futex, &condition, FUTEX_CMP_REQUEUE_PI, wake, move, &target, expected);
+}
+
+// All that wait have come when none is left to be moved.
+static void move_all(int threads) {
+    for (long moved = 0; moved < threads;) {
+        const long now = requeue(1, 100, 0);
+        CHECK(now >= 0);
+        moved += now > 0 ? now : 0;
+        if (moved < threads) usleep(1000);
+    }
+}
+
+static void moved_to_a_lock(void) {
+    pthread_t threads[kThreads];
+    const struct timespec past = {0, 1};
+    CHECK(futex(&target, FUTEX_LOCK_PI, 0) == 0);
+    for (int i = 0; i < kThreads; ++i) CHECK(pthread_create(&threads[i], NULL, wait_for_condition, NULL) == 0);
+    move_all(kThreads);
+    usleep(5000);
+    CHECK(own_it == 0 && (target & FUTEX_WAITERS) != 0);
+    CHECK(futex(&target, FUTEX_UNLOCK_PI, 0) == 0);
+    for (int i = 0; i < kThreads; ++i) CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK(own_it == kThreads && target == 0);
+    // One that finds it free has it at once.
+    CHECK(pthread_create(&threads[0], NULL, wait_for_condition, NULL) == 0);
+    move_all(1);
+    CHECK(pthread_join(threads[0], NULL) == 0 && target == 0);
+    CHECK_ERRNO(requeue(1, 1, 7), EAGAIN);
+    CHECK_ERRNO(requeue(2, 1, 0), EINVAL);
+    CHECK(requeue(1, 1, 0) == 0);
+    CHECK_ERRNO(syscall(SYS_futex, &condition, FUTEX_WAIT_REQUEUE_PI, 7, NULL, &target, 0), EAGAIN);
+    CHECK_ERRNO(syscall(SYS_futex, &condition, FUTEX_WAIT_REQUEUE_PI, 0, &past, &target, 0), ETIMEDOUT);
+    CHECK_ERRNO(syscall(SYS_futex, &condition, FUTEX_WAIT_REQUEUE_PI, 0, NULL, &condition, 0), EINVAL);
+}
+
 // In a file that is mapped to be shared, the lock is known by its place there, and its owner's end is seen all the
 // same.
 static uint32_t* mapped;
@@ -194,6 +245,7 @@ int main(void) {
     inheriting();
     interrupted();
     by_hand();
+    moved_to_a_lock();
     in_a_mapped_file();
     return check_end();
 }
