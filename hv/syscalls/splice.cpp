@@ -1,10 +1,12 @@
 // System calls that move bytes between descriptors by pipes, and that write back what the host has buffered.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "hv/syscalls/transfer.hpp"
 
@@ -40,6 +42,27 @@ SysResult into_sink(const OpenFile& in, OutputSink& sink, std::uint64_t bytes) {
     return got <= 0 ? got : sink.write(std::string_view(buffer.data(), static_cast<std::size_t>(got)));
 }
 
+using Positions = std::pair<Position, Position>;
+
+// A pipe's bytes into a file that the program may have mapped. What is written back meanwhile must not undo it: so it
+// waits for bytes first, and moves them under the lock.
+SysResult into_file(AddressSpace& memory, const OpenFile& in, const OpenFile& out, std::uint64_t bytes, unsigned flags,
+                    Position& to) {
+    const bool may_wait = (flags & SPLICE_F_NONBLOCK) == 0 && waits(in);
+    for (;;) {
+        pollfd wanted{in.fd.get(), POLLIN, 0};
+        if (may_wait && ::poll(&wanted, 1, -1) < 0) return -errno;
+        AddressSpace::FileWrite change = memory.write_file(out.fd.get());
+        const SysResult done =
+            host_result(::splice(in.fd.get(), nullptr, out.fd.get(), to.pointer(), bytes, flags | SPLICE_F_NONBLOCK));
+        if (done == -EAGAIN && may_wait) continue;  // somebody else has read them
+        if (done <= 0 || !change.matters()) return done;
+        const off_t end = to.at != 0 ? to.value : ::lseek(out.fd.get(), 0, SEEK_CUR);
+        change.wrote(static_cast<std::uint64_t>(end - done), static_cast<std::uint64_t>(done));
+        return done;
+    }
+}
+
 SysResult sys_splice(Call& call) {
     const FilePtr in = call.program.files().get(call.int_arg(0));
     const FilePtr out = call.program.files().get(call.int_arg(2));
@@ -60,19 +83,14 @@ SysResult sys_splice(Call& call) {
         bytes = static_cast<std::uint64_t>(allowed);
     }
     if (in->fd.valid()) call.memory().before_file_is_read(in->fd.get());
-    auto state = std::make_shared<std::pair<Position, Position>>(from, to);
-    const auto move = [in, out, bytes, flags, state]() -> SysResult {
+    auto state = std::make_shared<Positions>(from, to);
+    const auto move = [in, out, bytes, flags, state, &memory = call.memory()]() -> SysResult {
         if (out->sink) return into_sink(*in, *out->sink, bytes);
+        if (memory.shares_files() && !is_pipe(*out)) return into_file(memory, *in, *out, bytes, flags, state->second);
         return host_result(
             ::splice(in->fd.get(), state->first.pointer(), out->fd.get(), state->second.pointer(), bytes, flags));
     };
-    const auto finish = [&program = call.program, &thread = call.thread, state, out](SysResult done) {
-        if (done > 0 && out->fd.valid() && program.memory().shares_files() && !is_pipe(*out)) {
-            const Position& place = state->second;
-            const off_t end = place.at != 0 ? place.value : ::lseek(out->fd.get(), 0, SEEK_CUR);
-            program.memory().file_was_written(out->fd.get(), static_cast<std::uint64_t>(end - done),
-                                              static_cast<std::uint64_t>(done));
-        }
+    const auto finish = [&program = call.program, &thread = call.thread, state](SysResult done) {
         for (const Position& place : {state->first, state->second}) {
             if (done > 0 && place.at != 0 && !program.memory().write(place.at, place.value)) return SysResult{-EFAULT};
         }
