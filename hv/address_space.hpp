@@ -78,6 +78,8 @@ public:
     // where no file is shared.
     [[nodiscard]] bool shares_files() const { return shares_files_.load(std::memory_order_relaxed); }
     void before_file_is_read(int fd);
+    // Whether a mapping of it may be written to, now or after mprotect.
+    [[nodiscard]] bool may_write_to(int fd) const;
     void file_was_written(int fd, std::uint64_t offset, std::uint64_t bytes);
     // While it lives, nothing is written back to the file: the program writes to it, and says so before it goes.
     class FileWrite {

@@ -169,6 +169,15 @@ SysResult AddressSpace::synchronize(Gva address, std::uint64_t length) {
     return 0;
 }
 
+bool AddressSpace::may_write_to(int fd) const {
+    if (!shares_files()) return false;
+    const std::shared_lock lock(mutex_);
+    const auto file = pages_of(fd);
+    return file != nullptr && std::any_of(areas_.begin(), areas_.end(), [&file](const auto& item) {
+               return item.second.file && item.second.file->pages == file && item.second.file->writable;
+           });
+}
+
 void AddressSpace::before_file_is_read(int fd) {
     if (!shares_files_.load(std::memory_order_relaxed)) return;
     const std::unique_lock lock(mutex_);

@@ -102,6 +102,8 @@ SysResult sys_fcntl(Call& call) {
         case F_ADD_SEALS: {
             // Of what the program made itself; what the VMM made up is sealed enough.
             if (!file->fd.valid() || file->status) return -EPERM;
+            // The host does not know of the program's mappings.
+            if ((call.int_arg(2) & F_SEAL_WRITE) != 0 && call.memory().may_write_to(file->fd.get())) return -EBUSY;
             return host_result(::fcntl(file->fd.get(), F_ADD_SEALS, call.int_arg(2)));
         }
         default: return -EINVAL;

@@ -251,6 +251,10 @@ static void memory_files(void) {
     struct stat status;
     char text[64] = {0};
     CHECK(file >= 0 && write(file, "0123456789", 10) == 10 && fstat(file, &status) == 0 && status.st_size == 10);
+    CHECK(ftruncate(file, 4096) == 0);
+    void* const mapped = mmap(NULL, 4096, PROT_READ, MAP_SHARED, file, 0);
+    CHECK_ERRNO(fcntl(file, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);  // it might become writable
+    CHECK(munmap(mapped, 4096) == 0);
     CHECK(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK) == 0 && fcntl(file, F_GET_SEALS) == F_SEAL_SHRINK);
     CHECK_ERRNO(ftruncate(file, 2), EPERM);
     char* map = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, file, 0);
