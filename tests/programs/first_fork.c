@@ -1,6 +1,6 @@
 /* For programs that fork once and do all their work in the child (stress-ng): the first fork() goes on as the child,
- * and there is no parent any more. A node has no processes: what forks again is told so, and tests/programs/run, too.
- * Linked with -Wl,--wrap=fork.
+ * and there is no parent any more. A node has no processes: what forks again is told so, and tests/programs/run_stress,
+ * too. Linked with -Wl,--wrap=fork.
  */
 #include <errno.h>
 #include <stdatomic.h>
