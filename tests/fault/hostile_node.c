@@ -1,11 +1,11 @@
-/* 31 ranks exchange and verify by MPI, while the last one scribbles over all of its windows: SECONDS of it.
+/* 31 ranks exchange and verify by MPI, while the last one scribbles over all of its windows: until a file `enough` lies
+ * in the working folder.
  *
  * The hostile rank finds its window as libdivisi does, and writes into every part of it that it may write: rings of
  * both directions to everyone, its counts, what it says that it waits for. */
 #include <mpi.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -28,14 +28,17 @@ static uint32_t mixed(uint32_t x) {
     return x ^ x >> 16;
 }
 
+static int is_enough(void) {
+    return access("enough", F_OK) == 0;
+}
+
 /* Mostly where it hurts: the head of a ring and its first slots. */
-static void scribble(double seconds) {
+static void scribble(void) {
     unsigned char* const window = (unsigned char*)getauxval(AT_DIVISI);
     const struct divisi_node_page* const page = (const struct divisi_node_page*)(void*)window;
     const struct divisi_peer* const peers = (const struct divisi_peer*)(void*)(window + page->peers_offset);
     const uint64_t begin = page->traffic_offset;
-    const double end = MPI_Wtime() + seconds;
-    for (uint32_t i = 1; i % 1024 != 0 || MPI_Wtime() < end; ++i) {
+    for (uint32_t i = 1; i % 65536 != 0 || !is_enough(); ++i) {
         const uint32_t dice = mixed(i);
         const struct divisi_peer* const peer = &peers[mixed(dice + 1) % (uint32_t)size];
         uint64_t at = begin + mixed(dice) % (page->window_bytes - begin);
@@ -58,11 +61,10 @@ static int is_filled(const unsigned char* bytes, int length, uint32_t seed) {
 }
 
 /* With every other rank of `peace` in turn, in both directions at once; and all together. */
-static int exchange(MPI_Comm peace, double seconds) {
+static int exchange(MPI_Comm peace) {
     static unsigned char out[LONGEST];
     static unsigned char in[LONGEST];
     const int peaceful = size - 1;
-    const double end = MPI_Wtime() + seconds;
     int rounds = 0;
     for (int enough = 0; !enough; ++rounds) {
         for (int step = 1; step < peaceful; ++step) {
@@ -81,14 +83,13 @@ static int exchange(MPI_Comm peace, double seconds) {
         int sum = 0;
         CHECK(MPI_Allreduce(&rank, &sum, 1, MPI_INT, MPI_SUM, peace) == MPI_SUCCESS);
         CHECK(sum == peaceful * (peaceful - 1) / 2);
-        enough = MPI_Wtime() > end;
+        enough = is_enough();
         CHECK(MPI_Bcast(&enough, 1, MPI_INT, 0, peace) == MPI_SUCCESS);
     }
     return rounds;
 }
 
 int main(int argc, char** argv) {
-    const double seconds = argc > 1 ? atof(argv[1]) : 1;
     MPI_Comm peace;
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -97,10 +98,10 @@ int main(int argc, char** argv) {
     const int hostile = rank == size - 1;
     MPI_Comm_split(MPI_COMM_WORLD, hostile ? MPI_UNDEFINED : 0, rank, &peace);
     if (hostile) {
-        scribble(seconds + 1);
+        scribble();
         _exit(0);
     }
-    const int rounds = exchange(peace, seconds);
+    const int rounds = exchange(peace);
     if (rank == 0) printf("%d ranks verified %d rounds\n", size - 1, rounds);
     fflush(stdout);
     /* Not to be finished together with one that is at war. */
