@@ -158,7 +158,7 @@ static bool collect_last(const struct dvm_waited* waited) {
     const bool of_request = waited->request != NULL && waited->request->type == DVM_SCHEDULED && !waited->any;
     const uint32_t messages = of_request ? dvm_schedule_messages(waited->request->schedule) : waited->messages;
     if (messages < 2 || messages != engine.interests || dvm_watches_all()) return false;
-    const bool receives = engine.whole == messages;
+    const bool receives = engine.whole[1] == messages;
     const struct dvm_peer* const last = last_of(receives ? all_whole : waits_for_room);
     if (last == NULL) return false;
     if (receives)
@@ -168,7 +168,8 @@ static bool collect_last(const struct dvm_waited* waited) {
     return true;
 }
 
-/* The same of receives of the program's own, of which one is waited for, or all. Their sends might be synchronous, and
+/* The same of receives of the program's own, of which one is waited for, or all, where no collective operation is under
+ * way, whose other ranks might wait for us. Their sends might be synchronous, and
  * need us to answer before those send that we wait for; so that is done for a while only, and no more once it was so.
  * The while is longer than the host's ticks are apart: a timer that is not the next to go off costs nothing. */
 #define PATIENCE_NS 12000000u
@@ -183,7 +184,7 @@ static struct dvm_peer* later_of(struct dvm_peer* last, const struct dvm_request
 
 static bool collect_last_of_all(const struct dvm_waited* waited) {
     uint32_t count = 0;
-    if (engine.needed || engine.whole < 2 || engine.whole != engine.interests || waited->request == NULL ||
+    if (engine.needed || engine.whole[0] < 2 || engine.whole[0] != engine.interests || waited->request == NULL ||
         waited->any || dvm_watches_all())
         return false;
     struct dvm_peer* last = waited->count == 0 ? later_of(NULL, waited->request) : NULL;

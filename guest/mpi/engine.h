@@ -188,7 +188,7 @@ struct dvm_engine {
     uint32_t* busy;         /* world ranks of peers with an interest, and some whose interest is over */
     uint32_t busy_count;
     uint32_t interests;   /* of all peers */
-    uint32_t whole;       /* of all peers */
+    uint32_t whole[2];    /* of all peers: of the program's own, and of collective operations */
     uint64_t helped;      /* how often somebody needed more of us than to take what came */
     bool needed;          /* that was so while we waited for another: not again */
     struct dvm_queue any; /* posted receives from any source */
@@ -287,9 +287,10 @@ struct dvm_request* dvm_match_posted(struct dvm_peer* peer, uint64_t envelope);
 struct dvm_unexpected* dvm_find_unexpected(uint32_t peer, uint64_t envelope, uint64_t mask);
 void dvm_take_unexpected(struct dvm_unexpected* unexpected);
 struct dvm_unexpected* dvm_new_unexpected(struct dvm_peer* peer, uint64_t envelope, uint64_t length, uint64_t room);
-/* A message that a ring has room for: its sender needs nothing of us, unless it is synchronous. */
+/* A message that a ring has room for: its sender needs nothing of us, unless it is synchronous. (Greetings want
+ * an answer.) */
 static inline bool dvm_goes_whole(const struct dvm_peer* peer, const struct dvm_request* request) {
-    return peer->link != NULL && request->bytes <= peer->link->rx.bulk_bytes / 2u;
+    return peer->link != NULL && request->channel <= DVM_COLLECTIVE && request->bytes <= peer->link->rx.bulk_bytes / 2u;
 }
 void dvm_post(struct dvm_request* request);
 void dvm_unpost(struct dvm_request* request);

@@ -83,7 +83,7 @@ void dvm_post(struct dvm_request* request) {
     dvm_interested(peer);
     if (!dvm_goes_whole(peer, request)) return;
     ++peer->whole;
-    ++engine.whole;
+    ++engine.whole[request->channel == DVM_COLLECTIVE];
 }
 
 void dvm_unpost(struct dvm_request* request) {
@@ -96,5 +96,5 @@ void dvm_unpost(struct dvm_request* request) {
     dvm_uninterested(peer);
     if (!dvm_goes_whole(peer, request)) return;
     --peer->whole;
-    --engine.whole;
+    --engine.whole[request->channel == DVM_COLLECTIVE];
 }

@@ -245,7 +245,9 @@ void dvm_schedule_begin(struct dvm_schedule* schedule) {
 
 void dvm_restart_schedule(struct dvm_request* request) {
     request->stage = DVM_ARRIVING;
+    dvm_hold_wakes();
     dvm_schedule_begin(request->schedule);
+    dvm_release_wakes();
 }
 
 int dvm_schedule_run(struct dvm_schedule* schedule) {
