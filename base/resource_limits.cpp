@@ -60,7 +60,7 @@ Result<ResourceLimits> limits_from_json(const json::object& object) {
     ResourceLimits limits;
     for (const auto& field : object) {
         const std::string_view name(field.key().data(), field.key().size());
-        const auto known =
+        const auto* const known =
             std::find_if(kNames.begin(), kNames.end(), [name](const Named& item) { return item.name == name; });
         if (known == kNames.end())
             return make_error(Errc::kProtocol, "no such limit", fmt::format("'{}'", name),
