@@ -169,9 +169,9 @@ static bool collect_last(const struct dvm_waited* waited) {
 }
 
 /* The same of receives of the program's own, of which one is waited for, or all, where no collective operation is under
- * way, whose other ranks might wait for us. Their sends might be synchronous, and
- * need us to answer before those send that we wait for; so that is done for a while only, and no more once it was so.
- * The while is longer than the host's ticks are apart: a timer that is not the next to go off costs nothing. */
+ * way, whose other ranks might wait for us. Their sends might be synchronous, and need us to answer before those send
+ * that we wait for; so that is done for a while only, and no more once it was so. The while is longer than the host's
+ * ticks are apart: a timer that is not the next to go off costs nothing. */
 #define PATIENCE_NS 12000000u
 
 /* Of two, the one that is there later, as far as can be guessed. */
