@@ -194,7 +194,7 @@ struct dvm_engine {
     struct dvm_queue any; /* posted receives from any source */
     uint32_t watchers;    /* probes for any source under way */
     void (*later)(void);  /* to be called when the engine is through; NULL: nothing is to be done then */
-    uint32_t generalized; /* requests of the program\'s own that are not complete */
+    uint32_t generalized; /* requests of the program's own that are not complete */
     uint32_t unexpected_count;
     uint64_t serial;
     uint64_t looks;                 /* how often it was looked for something to move */
