@@ -11,6 +11,12 @@
 namespace divisi::hv {
 namespace {
 
+// No file but one in memory has seals.
+bool sealed_against_writing(int fd) {
+    const int seals = ::fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0;
+}
+
 SysResult backing_of(Call& call, AddressSpace::FileBacking& backing, int flags, int prot) {
     const auto file = call.program.files().get(call.int_arg(4));
     if (!file || !file->fd.valid()) return -EBADF;
@@ -21,6 +27,10 @@ SysResult backing_of(Call& call, AddressSpace::FileBacking& backing, int flags, 
     backing.shared = (flags & MAP_TYPE) != MAP_PRIVATE;
     backing.writable = (file->flags & O_ACCMODE) == O_RDWR;
     if (backing.shared && !backing.writable && (prot & PROT_WRITE) != 0) return -EACCES;
+    if (backing.shared && sealed_against_writing(file->fd.get())) {
+        if ((prot & PROT_WRITE) != 0) return -EPERM;
+        backing.writable = false;
+    }
     const std::uint64_t offset = call.arg(5);
     if (offset % kPageBytes != 0) return -EINVAL;
     // The open file stays open as long as it is mapped, and takes no other descriptor.

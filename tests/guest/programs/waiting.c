@@ -266,6 +266,13 @@ static void memory_files(void) {
           memcmp(text, "5678", 4) == 0);
     CHECK(syscall(SYS_pwritev2, file, &part, 1L, 0L, 0L, 0L) == 4);
     CHECK_ERRNO(syscall(SYS_preadv2, file, &part, 1L, -2L, 0L, 0L), EINVAL);
+    CHECK(fcntl(file, F_ADD_SEALS, F_SEAL_WRITE) == 0);
+    CHECK_ERRNO(write(file, text, 4), EPERM);
+    CHECK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) == MAP_FAILED && errno == EPERM);
+    map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    CHECK(map != MAP_FAILED);
+    map[0] = 'x';
+    munmap(map, 4096);
     close(file);
 }
 
