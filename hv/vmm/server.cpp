@@ -288,6 +288,7 @@ Result<json::object> Server::switch_mode(const json::object& request) {
     if (when != "now" && when != "drain" && when != "force")
         return make_error(Errc::kUsage, "no such time to switch", "'" + when + "'", "use now, drain or force");
     const std::lock_guard lock(change_);
+    if (stopping_) return make_error(Errc::kBusy, "it is being released", topology_->config().name);
     DIVISI_TRY(end_running_job(when));
     const bool changed = topology_->mode() != mode;
     switching_ = true;
