@@ -304,7 +304,7 @@ SysResult FutexTable::wake_locked(const Key& key, std::uint32_t count, std::uint
         const auto queue = queues_.find(key);
         if (queue == queues_.end()) break;
         const auto waiter = std::find_if(queue->second.begin(), queue->second.end(), [bitset](const Waiter& item) {
-            return item.lock == nullptr && item.target == nullptr && (item.bitset & bitset) != 0;
+            return !item.wants_lock() && (item.bitset & bitset) != 0;
         });
         if (waiter == queue->second.end()) break;
         finish(*waiter->thread, waiter->index, idlers);
@@ -337,8 +337,7 @@ SysResult FutexTable::requeue(Key from, Key to, std::uint32_t wake_count, std::u
     if (check && load(check->host) != check->expected) return -EAGAIN;
     // Who waits to own the word is for FUTEX_UNLOCK_PI alone.
     const auto first = queues_.find(from);
-    if (first != queues_.end() && (first->second.front().lock != nullptr || first->second.front().target != nullptr))
-        return -EINVAL;
+    if (first != queues_.end() && first->second.front().wants_lock()) return -EINVAL;
     const SysResult woken = wake_locked(from, wake_count, ~0U);
     SysResult moved = 0;
     const auto source = queues_.find(from);

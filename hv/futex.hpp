@@ -100,6 +100,8 @@ private:
         std::uint32_t* target = nullptr;      // or to be moved to this one, and then to own it
         const std::uint32_t* host = nullptr;  // the word, and what it was expected to hold
         std::uint32_t expected = 0;
+
+        [[nodiscard]] bool wants_lock() const { return lock != nullptr || target != nullptr; }
     };
     using Queue = std::list<Waiter>;
     struct Wait {

@@ -69,8 +69,7 @@ void Scheduler::enqueue(Thread& thread, unsigned cpu, Idlers* idlers) {
     thread.sched.cpu = static_cast<int>(cpu);
     Node& node = nodes_[cpu];
     node.queue.push_back(&thread);
-    loads_.add(cpu);
-    load_changed();
+    add_load(cpu);
     if (node.waiting && idlers != nullptr) {
         idlers->push_back(cpu);
     } else if (node.waiting) {
@@ -86,8 +85,7 @@ bool Scheduler::unqueue(Thread& thread) {
     const auto at = std::find(queue.begin(), queue.end(), &thread);
     if (at == queue.end()) return false;
     queue.erase(at);
-    loads_.remove(cpu);
-    load_changed();
+    remove_load(cpu);
     return true;
 }
 
@@ -95,8 +93,7 @@ void Scheduler::vacate(unsigned cpu) {
     Node& node = nodes_[cpu];
     node.running = nullptr;
     node.preempt = node.leave = false;
-    loads_.remove(cpu);
-    load_changed();
+    remove_load(cpu);
 }
 
 void Scheduler::watch_crowds(std::function<void(bool)> crowded) {
@@ -105,7 +102,17 @@ void Scheduler::watch_crowds(std::function<void(bool)> crowded) {
     on_crowded_(crowded_);
 }
 
-void Scheduler::load_changed() {
+void Scheduler::add_load(unsigned cpu) {
+    loads_.add(cpu);
+    tell_of_crowds();
+}
+
+void Scheduler::remove_load(unsigned cpu) {
+    loads_.remove(cpu);
+    tell_of_crowds();
+}
+
+void Scheduler::tell_of_crowds() {
     if (std::exchange(crowded_, loads_.crowded()) != loads_.crowded() && on_crowded_) on_crowded_(crowded_);
 }
 
@@ -136,8 +143,7 @@ Thread* Scheduler::take(unsigned cpu) {
         found = *candidate;
     }
     if (found == nullptr || !unqueue(*found)) return nullptr;
-    loads_.add(cpu);
-    load_changed();
+    add_load(cpu);
     watch_balance();
     return found;
 }
@@ -245,8 +251,8 @@ void Scheduler::rouse(const Idlers& idlers, unsigned from) {
         auto& bells = loads_.index_of_pu(cpu) == loads_.index_of_pu(from) ? near : far;
         bells[nodes_[cpu].bell] |= nodes_[cpu].place;
     }
-    for (const auto& bells : {far, near})
-        for (const auto& [bell, places] : bells) bells_[bell].ring(places);
+    for (const auto* bells : {&far, &near})
+        for (const auto& [bell, places] : *bells) bells_[bell].ring(places);
 }
 
 void Scheduler::interrupt(Thread& thread, std::int64_t result) {

@@ -101,7 +101,9 @@ private:
     };
 
     void seat_nodes();
-    void load_changed();
+    void add_load(unsigned cpu);
+    void remove_load(unsigned cpu);
+    void tell_of_crowds();
     void rouse(unsigned cpu);
     void sleep(unsigned cpu, std::unique_lock<std::mutex>& lock);
     void wake_locked(Thread& thread, std::int64_t result, Idlers* idlers = nullptr);

@@ -49,16 +49,16 @@ divisi_fast_calls_left:
 
     /* From here on RAX may hold anything. */
 divisi_fast_calls_scratch:
-    movl %esi, %eax
-    andl $~FUTEX_PRIVATE, %eax
-    cmpl $FUTEX_WAKE, %eax
-    jne no_wake
     testb $3, %dil
     jne leave_futex
     movq %rdi, %rax
     shrq $32, %rax
     cmpl $WINDOWS_ABOVE, %eax
     jae leave_futex
+    movl %esi, %eax
+    andl $~FUTEX_PRIVATE, %eax
+    cmpl $FUTEX_WAKE, %eax
+    jne no_wake
     /* ORDER: what the program stored before, it stored before this looks for who waits: a thread counts itself before it
      * looks at the word (FutexTable::wait). */
     mfence
@@ -81,12 +81,6 @@ no_wake:
 look:
     testq %r10, %r10
     jnz leave_futex
-    testb $3, %dil
-    jne leave_futex
-    movq %rdi, %rax
-    shrq $32, %rax
-    cmpl $WINDOWS_ABOVE, %eax
-    jae leave_futex
     movl looks(%rip), %eax
     testl %eax, %eax
     jz leave_futex

@@ -8,10 +8,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <string>
 
+#include "base/fd.hpp"
 #include "hv/syscalls/place.hpp"
 #include "hv/syscalls/transfer.hpp"
 
@@ -44,15 +44,10 @@ SysResult sys_inotify_init1(Call& call) {
 
 // Those that went with their files are not told to us.
 std::uint32_t count_watches(const OpenFile& file) {
-    const Fd info(::open(("/proc/self/fdinfo/" + std::to_string(file.fd.get())).c_str(), O_RDONLY | O_CLOEXEC));
-    std::string text;
-    std::array<char, 4096> part{};
-    for (ssize_t count = 1; count > 0;) {
-        count = ::read(info.get(), part.data(), part.size());
-        if (count > 0) text.append(part.data(), static_cast<std::size_t>(count));
-    }
+    const auto text = read_file("/proc/self/fdinfo/" + std::to_string(file.fd.get()));
+    if (!text) return 0;
     std::uint32_t watches = 0;
-    for (std::size_t at = text.find("inotify wd:"); at != std::string::npos; at = text.find("inotify wd:", at + 1))
+    for (std::size_t at = text->find("inotify wd:"); at != std::string::npos; at = text->find("inotify wd:", at + 1))
         ++watches;
     return watches;
 }
