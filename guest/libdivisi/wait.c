@@ -211,24 +211,25 @@ void dvi_wait_until(uint64_t due) {
     }
 }
 
-void dvi_wait(const struct dvi_condition* conditions, uint32_t count) {
+/* What comes before the first sleep. 1: it is not needed. */
+static int spin_and_tell(const struct dvi_condition* conditions, uint32_t count) {
     if (worth_spinning(conditions, count)) {
         dvi_wake_held();
-        if (spin(conditions, count, NULL)) return;
+        if (spin(conditions, count, NULL)) return 1;
     }
     if (dvi.wait != NULL) dvi_tell(conditions, count);
+    return 0;
+}
+
+void dvi_wait(const struct dvi_condition* conditions, uint32_t count) {
+    if (spin_and_tell(conditions, count)) return;
     do {
         sleep_once(conditions, count, NULL, NO_LIMIT);
     } while (!any_ready(conditions, count) && !any_hopeless(conditions, count));
 }
 
 void dvi_wait_within(const struct dvi_condition* condition, uint64_t ns) {
-    if (worth_spinning(condition, 1)) {
-        dvi_wake_held();
-        if (spin(condition, 1, NULL)) return;
-    }
-    if (dvi.wait != NULL) dvi_tell(condition, 1);
-    sleep_once(condition, 1, NULL, ns);
+    if (!spin_and_tell(condition, 1)) sleep_once(condition, 1, NULL, ns);
 }
 
 void dvi_wait_beside(const struct dvi_condition* conditions, uint32_t count, struct dvi_bell* bell) {

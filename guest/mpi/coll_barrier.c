@@ -97,13 +97,12 @@ static int plan_bcast(struct dvm_plan* plan, const struct dvm_collective* collec
     return MPI_SUCCESS;
 }
 
-#define LEAST_AT_ONCE_BYTES 1024u
 #define MOST_AT_ONCE_BYTES 16384u
 
 /* What a ring has room for: then the first of those below begins while the others are still sent to. */
 static MPI_Count at_once_bytes(void) {
     const uint32_t room = dvi.linked_count == 0 ? 0u : dvi.links[dvi.linked[0]].tx.bulk_bytes / 2u;
-    if (room < LEAST_AT_ONCE_BYTES) return LEAST_AT_ONCE_BYTES;
+    if (room < DVM_AT_ONCE_BYTES) return DVM_AT_ONCE_BYTES;
     return room < MOST_AT_ONCE_BYTES ? room : MOST_AT_ONCE_BYTES;
 }
 

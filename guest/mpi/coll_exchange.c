@@ -79,16 +79,14 @@ static int plan_alltoall(struct dvm_plan* plan, const struct dvm_collective* col
     return MPI_SUCCESS;
 }
 
-#define AT_ONCE_BYTES 1024
-
 /* Small blocks of crowds may be moved at once. */
 static int run(struct dvm_collective* collective, MPI_Comm comm, dvm_planner planner, const char* call) {
     struct dvm_comm* const object = dvm_comm_of(comm);
     const struct dvm_blocks* const receive = &collective->receive;
     const struct dvm_type* const type = dvm_type_of(receive->type);
     const bool regular = receive->counts == NULL && receive->types == NULL && type != NULL && receive->count >= 0;
-    if (regular && object != NULL && !object->inter && receive->count <= AT_ONCE_BYTES &&
-        receive->count * type->size <= AT_ONCE_BYTES / object->size && dvm_crowds_of(object) != NULL)
+    if (regular && object != NULL && !object->inter && receive->count <= DVM_AT_ONCE_BYTES &&
+        receive->count * type->size <= DVM_AT_ONCE_BYTES / object->size && dvm_crowds_of(object) != NULL)
         return dvm_collective_run_small(collective, comm, planner, call);
     return dvm_collective_run(collective, comm, planner, call);
 }

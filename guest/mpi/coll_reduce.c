@@ -269,13 +269,9 @@ static int plan_exscan(struct dvm_plan* plan, const struct dvm_collective* colle
 
 /* ---- calls ---- */
 
-#define AT_ONCE_BYTES 1024
-
 static int run(struct dvm_collective* collective, MPI_Comm comm, dvm_planner planner, const char* call) {
     const struct dvm_block block = dvm_block_at(&collective->receive, 0);
-    if (block.type != NULL && block.count >= 0 && block.count <= AT_ONCE_BYTES &&
-        dvm_block_bytes(&block) <= AT_ONCE_BYTES)
-        return dvm_collective_run_small(collective, comm, planner, call);
+    if (dvm_block_within(&block, DVM_AT_ONCE_BYTES)) return dvm_collective_run_small(collective, comm, planner, call);
     return dvm_collective_run(collective, comm, planner, call);
 }
 

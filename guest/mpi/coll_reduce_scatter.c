@@ -127,14 +127,12 @@ static int plan_reduce_scatter(struct dvm_plan* plan, const struct dvm_collectiv
     return MPI_SUCCESS;
 }
 
-#define AT_ONCE_BYTES 1024
-
 /* Of all ranks' items, as far as that is small; else, or where an argument is wrong, more. */
 static MPI_Count small_bytes(const struct dvm_collective* collective, const struct dvm_comm* comm) {
     MPI_Count bytes = 0;
-    for (int rank = 0; rank < comm->size && bytes <= AT_ONCE_BYTES; ++rank) {
+    for (int rank = 0; rank < comm->size && bytes <= DVM_AT_ONCE_BYTES; ++rank) {
         const struct dvm_block block = dvm_block_at(&collective->receive, rank);
-        if (block.type == NULL || block.count < 0 || block.count > AT_ONCE_BYTES) return AT_ONCE_BYTES + 1;
+        if (!dvm_block_within(&block, DVM_AT_ONCE_BYTES)) return DVM_AT_ONCE_BYTES + 1;
         bytes += dvm_block_bytes(&block);
     }
     return bytes;
@@ -143,7 +141,7 @@ static MPI_Count small_bytes(const struct dvm_collective* collective, const stru
 /* What goes by one rank may be done at once, where it is small. */
 static int run(struct dvm_collective* collective, MPI_Comm comm, dvm_planner planner, const char* call) {
     struct dvm_comm* const object = dvm_comm_of(comm);
-    if (object != NULL && !object->inter && small_bytes(collective, object) <= AT_ONCE_BYTES &&
+    if (object != NULL && !object->inter && small_bytes(collective, object) <= DVM_AT_ONCE_BYTES &&
         dvm_crowds_of(object) != NULL)
         return dvm_collective_run_small(collective, comm, planner, call);
     return dvm_collective_run(collective, comm, planner, call);

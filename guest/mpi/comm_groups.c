@@ -20,9 +20,7 @@ static int create(MPI_Group group, const char* words, MPI_Errhandler errhandler,
     struct dvm_errhandler* const handler = dvm_errhandler_of(errhandler);
     const int error = dvm_comm_of_group(dvm.world, group, tag_of(words), made);
     if (error != MPI_SUCCESS || *made == NULL || handler == NULL) return error;
-    dvm_errhandler_retain(handler);
-    dvm_errhandler_release((*made)->errhandler);
-    (*made)->errhandler = handler;
+    dvm_errhandler_replace(&(*made)->errhandler, handler);
     return MPI_SUCCESS;
 }
 

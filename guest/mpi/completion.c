@@ -57,15 +57,7 @@ static bool valid(MPI_Request handle) {
 }
 
 /* What is passed on while a call waits goes out before it falls asleep; so those who are to be woken for it can be
- * woken in the exit in which it does. */
-static void begin_waiting(void) {
-    if (dvi_wakes_are_dear() != 0) dvm_hold_wakes();
-}
-
-static void end_waiting(void) {
-    if (dvi_wakes_are_dear() != 0) dvm_release_wakes();
-}
-
+ * woken in the exit in which it does: here, and in MPI_Waitall. */
 int PMPI_Wait(MPI_Request* request, MPI_Status* status) {
     struct dvm_request* const object = dvm_request_of(*request);
     if (!valid(*request)) return no_request(DVM_CALL);
@@ -74,10 +66,10 @@ int PMPI_Wait(MPI_Request* request, MPI_Status* status) {
         return MPI_SUCCESS;
     }
     engine.call = DVM_CALL;
-    begin_waiting();
+    dvm_hold_dear_wakes();
     while (!dvm_done(object))
         if (!dvm_progress() && !dvm_done(object)) dvm_idle_for(object);
-    end_waiting();
+    dvm_release_dear_wakes();
     return retire_one(request, status, DVM_CALL);
 }
 DVM_ALIAS(Wait);
@@ -218,14 +210,14 @@ static int retire_all(int count, MPI_Request* requests, MPI_Status* statuses, co
 int PMPI_Waitall(int count, MPI_Request array_of_requests[], MPI_Status array_of_statuses[]) {
     const int wrong = check_all(count, array_of_requests, DVM_CALL);
     if (wrong != MPI_SUCCESS) return wrong;
-    begin_waiting();
+    dvm_hold_dear_wakes();
     /* One after another: each look at all of them would make their number count twice. */
     for (int i = 0; i < count; ++i) {
         const struct dvm_request* const request = dvm_request_of(array_of_requests[i]);
         while (!dvm_inactive(request) && !dvm_done(request))
             if (!dvm_progress() && !dvm_done(request)) idle_for(request, count, array_of_requests, false);
     }
-    end_waiting();
+    dvm_release_dear_wakes();
     return retire_all(count, array_of_requests, array_of_statuses, DVM_CALL);
 }
 DVM_ALIAS(Waitall);

@@ -133,15 +133,20 @@ static bool all_whole(const struct dvm_peer* peer) {
     return peer->interest == peer->whole;
 }
 
-/* The last of them, as far as can be guessed: one who shares our PU cannot have run since we last looked. NULL: there
- * is one of another kind. */
+/* Of two, the one whose message is there later, as far as can be guessed: one who shares our PU cannot have run since
+ * we last looked. `last`: NULL, or the later of those before. */
+static struct dvm_peer* later_of(struct dvm_peer* last, struct dvm_peer* peer) {
+    return last == NULL || last->link->other_pu || !peer->link->other_pu ? peer : last;
+}
+
+/* The last of them. NULL: there is one of another kind. */
 static struct dvm_peer* last_of(bool (*kind)(const struct dvm_peer* peer)) {
     struct dvm_peer* last = NULL;
     for (uint32_t i = 0; i < engine.busy_count; ++i) {
         struct dvm_peer* const peer = &engine.peers[engine.busy[i]];
         if (peer->interest == 0) continue;
         if (peer->lost || !kind(peer)) return NULL;
-        if (last == NULL || last->link->other_pu || !peer->link->other_pu) last = peer;
+        last = later_of(last, peer);
     }
     return last;
 }
@@ -174,12 +179,9 @@ static bool collect_last(const struct dvm_waited* waited) {
  * ticks are apart: a timer that is not the next to go off costs nothing. */
 #define PATIENCE_NS 12000000u
 
-/* Of two, the one that is there later, as far as can be guessed. */
-static struct dvm_peer* later_of(struct dvm_peer* last, const struct dvm_request* request) {
-    if (request == NULL || request->stage != DVM_POSTED) return last;
-    struct dvm_peer* const peer = &engine.peers[request->peer];
-    if (peer->lost) return last;
-    return last == NULL || last->link->other_pu || !peer->link->other_pu ? peer : last;
+static struct dvm_peer* later_sender(struct dvm_peer* last, const struct dvm_request* request) {
+    if (request == NULL || request->stage != DVM_POSTED || engine.peers[request->peer].lost) return last;
+    return later_of(last, &engine.peers[request->peer]);
 }
 
 static bool collect_last_of_all(const struct dvm_waited* waited) {
@@ -187,8 +189,8 @@ static bool collect_last_of_all(const struct dvm_waited* waited) {
     if (engine.needed || engine.whole[0] < 2 || engine.whole[0] != engine.interests || waited->request == NULL ||
         waited->any || dvm_watches_all())
         return false;
-    struct dvm_peer* last = waited->count == 0 ? later_of(NULL, waited->request) : NULL;
-    for (int i = 0; i < waited->count; ++i) last = later_of(last, dvm_request_of(waited->all[i]));
+    struct dvm_peer* last = waited->count == 0 ? later_sender(NULL, waited->request) : NULL;
+    for (int i = 0; i < waited->count; ++i) last = later_sender(last, dvm_request_of(waited->all[i]));
     if (last != NULL) add_condition(&count, last->link, DVI_DATA, 0, 0);
     return last != NULL;
 }
@@ -203,17 +205,10 @@ static bool idle_patiently(void) {
     return moved;
 }
 
-void dvm_idle(const struct dvm_waited* waited) {
-    if (dvm.locks) {
-        dvm_idle_among_threads(waited);
-        return;
-    }
-    engine.waited = waited;
-    const bool moved = collect_last_of_all(waited) && idle_patiently();
-    const uint32_t count = moved ? 0 : collect_last(waited) ? 1 : dvm_collect_conditions();
-    if (moved) {
-        /* The caller looks again. */
-    } else if (count != 0) {
+static void idle_alone(const struct dvm_waited* waited) {
+    if (collect_last_of_all(waited) && idle_patiently()) return;
+    const uint32_t count = collect_last(waited) ? 1 : dvm_collect_conditions();
+    if (count != 0) {
         dvi_wait(engine.conditions, count);
     } else if (engine.generalized != 0 || dvm.thread_level >= MPI_THREAD_SERIALIZED) {
         /* Nothing can come over a link, but another thread may do something. */
@@ -223,6 +218,15 @@ void dvm_idle(const struct dvm_waited* waited) {
         dvm_abort(1,
                   "deadlock: this rank waits for what only itself could send or receive, and it does nothing but wait");
     }
+}
+
+void dvm_idle(const struct dvm_waited* waited) {
+    if (dvm.locks) {
+        dvm_idle_among_threads(waited);
+        return;
+    }
+    engine.waited = waited;
+    idle_alone(waited);
     engine.waited = NULL;
 }
 

@@ -220,6 +220,13 @@ static inline void dvm_hold_wakes(void) {
 static inline void dvm_release_wakes(void) {
     if (!dvm.locks) dvi_release_wakes();
 }
+/* The same where each is dear (dvi_wakes_are_dear): around little. */
+static inline void dvm_hold_dear_wakes(void) {
+    if (dvi_wakes_are_dear() != 0) dvm_hold_wakes();
+}
+static inline void dvm_release_dear_wakes(void) {
+    if (dvi_wakes_are_dear() != 0) dvm_release_wakes();
+}
 
 /* ---- engine.c ---- */
 

@@ -26,6 +26,12 @@ void dvm_errhandler_release(struct dvm_errhandler* errhandler) {
     if (errhandler->predefined == NULL && dvm_release(errhandler)) dvm_delete(errhandler);
 }
 
+void dvm_errhandler_replace(struct dvm_errhandler** place, struct dvm_errhandler* errhandler) {
+    dvm_errhandler_retain(errhandler);
+    dvm_errhandler_release(*place);
+    *place = errhandler;
+}
+
 static int create(MPI_Comm_errhandler_function* function, MPI_Errhandler* errhandler, const char* call) {
     if (function == NULL) return dvm_error(NULL, MPI_ERR_ARG, call, "the function is NULL");
     struct dvm_errhandler* const made = dvm_new(DVM_ERRHANDLER, sizeof *made);
@@ -76,9 +82,7 @@ static int set(MPI_Comm comm, MPI_Errhandler errhandler, const char* call) {
     struct dvm_errhandler* const handler = dvm_errhandler_of(errhandler);
     if (object == NULL) return dvm_error(NULL, MPI_ERR_COMM, call, "the communicator is none");
     if (handler == NULL) return dvm_error(object, MPI_ERR_ERRHANDLER, call, "the error handler is none");
-    dvm_errhandler_retain(handler);
-    dvm_errhandler_release(object->errhandler);
-    object->errhandler = handler;
+    dvm_errhandler_replace(&object->errhandler, handler);
     return MPI_SUCCESS;
 }
 

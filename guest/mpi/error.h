@@ -22,6 +22,8 @@ struct dvm_errhandler* dvm_errhandler_of(MPI_Errhandler errhandler);
 MPI_Errhandler dvm_errhandler_handle(struct dvm_errhandler* errhandler);
 void dvm_errhandler_retain(struct dvm_errhandler* errhandler);
 void dvm_errhandler_release(struct dvm_errhandler* errhandler);
+/* Puts it in the place of another. */
+void dvm_errhandler_replace(struct dvm_errhandler** place, struct dvm_errhandler* errhandler);
 
 /* Notes the sentence and yields `error_class`. The sentence names rank and argument, not the call. */
 int dvm_fail(int error_class, const char* format, ...) __attribute__((format(printf, 2, 3)));

@@ -236,11 +236,11 @@ void dvm_plan_begin_at_once(struct dvm_plan* plan, struct dvm_comm* comm, int ta
     plan->error = MPI_SUCCESS;
     plan->allocated = NULL;
     plan->used = 0;
-    if (dvi_wakes_are_dear() != 0) dvm_hold_wakes();
+    dvm_hold_dear_wakes();
 }
 
 int dvm_plan_end_at_once(struct dvm_plan* plan) {
-    if (dvi_wakes_are_dear() != 0) dvm_release_wakes();
+    dvm_release_dear_wakes();
     free_memory(plan);
     return plan->error;
 }

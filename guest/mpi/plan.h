@@ -86,6 +86,13 @@ static inline int64_t dvm_block_bytes(const struct dvm_block* block) {
     return block->count * block->type->size;
 }
 
+/* What is so small that it is moved as it is planned. */
+#define DVM_AT_ONCE_BYTES 1024
+/* Whether its arguments are right, and neither its items nor its bytes are more than `most`. */
+static inline bool dvm_block_within(const struct dvm_block* block, MPI_Count most) {
+    return block->type != NULL && block->count >= 0 && block->count <= most && dvm_block_bytes(block) <= most;
+}
+
 /* ---- trees ---- */
 
 /* A rank's place in a tree over an intracommunicator, with `root` at the top. Who share a PU hang below the first of

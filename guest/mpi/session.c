@@ -217,9 +217,7 @@ int PMPI_Session_set_errhandler(MPI_Session session, MPI_Errhandler errhandler) 
     const int error = check(session, &object, DVM_CALL);
     if (error != MPI_SUCCESS) return error;
     if (handler == NULL) return raise_in(object, dvm_fail(MPI_ERR_ERRHANDLER, "the error handler is none"), DVM_CALL);
-    dvm_errhandler_retain(handler);
-    dvm_errhandler_release(object->errhandler);
-    object->errhandler = handler;
+    dvm_errhandler_replace(&object->errhandler, handler);
     return MPI_SUCCESS;
 }
 DVM_ALIAS(Session_set_errhandler);
