@@ -16,7 +16,7 @@ import struct
 import sys
 import tempfile
 
-from topology import Broken, Refused, Topology, Unavailable
+from topology import Broken, Refused, Topology, verdict
 
 NODES = 2
 HEADER_BYTES, SEGMENT_BYTES, SECTION_BYTES = 64, 56, 64
@@ -164,22 +164,19 @@ def fuzz(options, mode, seeds, counts):
             raise Broken(f"{mode}: the program itself does not run any more")
 
 
-def main():
-    options = parse_arguments()
+def run(options):
     counts = collections.Counter()
     half = options.seed + options.programs // 2
-    try:
-        fuzz(options, "message-passing", range(options.seed, half), counts)
-        fuzz(options, "shared-memory", range(half, options.seed + options.programs), counts)
-    except Unavailable as reason:
-        print(f"SKIP: {reason}")
-        return 77
-    except Broken as problem:
-        print(f"FAILED {options.backend}, {problem}")
-        return 1
+    fuzz(options, "message-passing", range(options.seed, half), counts)
+    fuzz(options, "shared-memory", range(half, options.seed + options.programs), counts)
     print(", ".join(f"{count} {how}" for how, count in sorted(counts.items())) + ", and divisi-vmm is well")
     # A generator whose programs are all refused, or none, tests nothing.
     return 0 if counts["refused"] and counts["ran"] else 1
+
+
+def main():
+    options = parse_arguments()
+    return verdict(options.backend, lambda: run(options))
 
 
 if __name__ == "__main__":

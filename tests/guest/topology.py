@@ -38,6 +38,18 @@ class Refused(Broken):
         self.error = error
 
 
+def verdict(backend, run):
+    """The exit code of a test that does `run`, after a sentence where there is one to say: 77 without the backend."""
+    try:
+        return run()
+    except Unavailable as reason:
+        print(f"SKIP: {reason}")
+        return 77
+    except Broken as problem:
+        print(f"FAILED {backend}, {problem}")
+        return 1
+
+
 @dataclass
 class JobResult:
     exits: list
