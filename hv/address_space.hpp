@@ -113,6 +113,9 @@ public:
     bool copy_in(void* to, Gva from, std::size_t bytes);
     bool copy_out(Gva to, const void* from, std::size_t bytes);
     bool zero_out(Gva to, std::size_t bytes);
+    // Copies from one program's memory to another's. `from` and `to` differ.
+    enum class Copied : std::uint8_t { kAll, kSourceFault, kTargetFault };
+    static Copied copy_between(AddressSpace& from, Gva source, AddressSpace& to, Gva target, std::size_t bytes);
     // A page as it is in memory or, where it was never touched, would be: for looking at a program from outside. Does
     // not ask for the program's rights, and changes nothing. False where nothing is mapped.
     bool inspect(Gva page, std::span<std::byte> to) const;
@@ -206,6 +209,8 @@ private:
     FaultOutcome fault_locked(Gva address, Access access, std::vector<FrameRun>& taken);
     // The VMM's pointer to the page, or null; needs the map held.
     std::byte* reach(Gva address, bool write) const;
+    // For how long, up to `most` bytes, what follows `at`, which is at `reached`, follows there, too.
+    std::size_t stretch(Gva at, const std::byte* reached, std::size_t most, bool write) const;
     template <typename Step>
     bool walk(Gva at, std::size_t bytes, bool write, Step step);
 

@@ -52,6 +52,14 @@ struct Services {
     const UnwindServer* unwinding = nullptr;  // null: backtraces of one frame
 };
 
+// A copy between a program's memory and a range that the program of rank `owner` has lent to it.
+struct LentCopy {
+    std::uint32_t owner = 0, loan = 0;
+    std::uint64_t offset = 0;  // in what is lent
+    Gva address = 0;           // in the caller's memory
+    std::uint64_t bytes = 0;
+};
+
 struct ProgramSpec {
     Image image;
     std::vector<std::string> argv;
@@ -66,6 +74,8 @@ struct ProgramSpec {
     bool node_page = false;       // the windows start with a node page: tell the program by auxv
     GuestClock* clock = nullptr;  // lent: its window is among the windows; null: the host's clocks, by system call
     std::function<void(unsigned cpu)> kick;
+    // Copies between the program's memory and what another of the job has lent to it; null: there are no others.
+    std::function<SysResult(const LentCopy&)> copy_lent;
     std::function<void(int code)> end_job;  // ends all programs of the job, this one among them; null: there are none
     std::function<void()>
         on_stop;  // a signal has stopped it; called on the node that took it, under no lock; may be null

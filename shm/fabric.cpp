@@ -181,6 +181,8 @@ void Fabric::write_node_page(const JobSpec& job, std::uint32_t rank, const Shape
     layout_.spec().name.copy(static_cast<char*>(page.name), sizeof page.name - 1);
     page.traffic_offset = layout_.window_traffic();
     page.wait_offset = layout_.window_wait();
+    // A host process that copies does so with its user's rights, wherever it is told: nodes do not tell it.
+    if (!on_host || job.backend == Backend::kNative) page.loans_offset = layout_.window_loans();
     if (layout_.has_bandwidth()) {
         page.routes_offset = layout_.window_map();
         page.wires_offset = layout_.window_wires();
@@ -290,6 +292,12 @@ Wait Fabric::wait_of(std::uint32_t rank) const {
     // SAFETY: the rank writes here what it likes, at any time: copied once, and looked at in the copy.
     std::memcpy(&record, map_.data() + layout_.wait(rank_nodes_[rank]), sizeof record);
     return read_wait(record, static_cast<std::uint32_t>(rank_nodes_.size()));
+}
+
+std::optional<Borrowed> Fabric::borrow(std::uint32_t owner, std::uint32_t loan, std::uint32_t borrower) const {
+    if (owner >= rank_nodes_.size() || loan >= DIVISI_LOANS) return std::nullopt;
+    const std::uint64_t at = layout_.loans(rank_nodes_[owner]) + loan * sizeof(divisi_loan);
+    return Borrowed::take(*reinterpret_cast<divisi_loan*>(map_.data() + at), borrower);
 }
 
 void Fabric::count_on_links(Traffic& traffic) const {

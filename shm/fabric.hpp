@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "base/mapping.hpp"
 #include "base/result.hpp"
 #include "shm/fabric_layout.hpp"
+#include "shm/loans.hpp"
 #include "shm/waits.hpp"
 
 namespace divisi::shm {
@@ -81,6 +83,9 @@ public:
     [[nodiscard]] Traffic traffic() const;
     // What a rank of the present job said last that it waits for. Any thread may call it while a job runs.
     [[nodiscard]] Wait wait_of(std::uint32_t rank) const;
+    // What the rank `owner` has lent to `borrower` in its loan number `loan`; nothing where it has lent nothing to it
+    // there. Any thread may call it while a job runs.
+    [[nodiscard]] std::optional<Borrowed> borrow(std::uint32_t owner, std::uint32_t loan, std::uint32_t borrower) const;
     // Gives back all pages: every ring is fresh again, nothing of the last job is left. No rank may be running.
     // Errors: errno.
     Result<void> reset();

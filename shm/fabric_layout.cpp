@@ -74,8 +74,12 @@ void append(std::vector<FabricLayout::Range>& ranges, const FabricLayout::Range&
     ranges.push_back(range);
 }
 
+std::uint64_t round_to_lines(std::uint64_t bytes) {
+    return (bytes + DIVISI_LINE_BYTES - 1) / DIVISI_LINE_BYTES * DIVISI_LINE_BYTES;
+}
+
 std::uint64_t table_of_routes_bytes(std::uint64_t nodes) {
-    return (nodes * nodes * sizeof(std::uint32_t) + DIVISI_LINE_BYTES - 1) / DIVISI_LINE_BYTES * DIVISI_LINE_BYTES;
+    return round_to_lines(nodes * nodes * sizeof(std::uint32_t));
 }
 
 }  // namespace
@@ -87,7 +91,7 @@ Result<FabricLayout> FabricLayout::create(FabricSpec spec) {
     const std::vector<Link>& links = layout.spec_.links;
     layout.routes_ = Routes(nodes, links);
     layout.page_bytes_ = divisi_node_page_bytes(nodes);
-    layout.traffic_bytes_ = round_to_pages(layout.table_bytes() + sizeof(divisi_wait));
+    layout.traffic_bytes_ = round_to_pages(layout.loans_at() + DIVISI_LOANS * sizeof(divisi_loan));
     layout.timed_ = std::any_of(links.begin(), links.end(),
                                 [](const Link& link) { return link.latency_ns != 0 || link.bandwidth_bits != 0; });
     if (std::any_of(links.begin(), links.end(), [](const Link& link) { return link.bandwidth_bits != 0; })) {
@@ -133,6 +137,10 @@ const FabricLayout::End* FabricLayout::end_towards(NodeId node, NodeId peer) con
 
 std::uint64_t FabricLayout::table_bytes() const noexcept {
     return nodes() * sizeof(divisi_traffic);
+}
+
+std::uint64_t FabricLayout::loans_at() const noexcept {
+    return round_to_lines(table_bytes() + sizeof(divisi_wait));
 }
 
 std::uint64_t FabricLayout::window_wires() const noexcept {

@@ -3,7 +3,7 @@
 // The file:  node pages | map of the interconnect | times of its wires | tables of traffic | channels | shared region
 // A window:  node page  | map (read-only) | times | own table of traffic | own channels | shared region
 //
-// Behind a node's table of traffic stands what it waits for (divisi_wait).
+// Behind a node's table of traffic stand what it waits for (divisi_wait) and what it lends (divisi_loan).
 // Map and times are there only where links have a bandwidth. Channels that are links come first, with large rings; then
 // those between nodes that share no link and reach each other over a route. Everything begins on a page of its own.
 #pragma once
@@ -73,6 +73,7 @@ public:
         return times() + times_bytes_ + node.value * traffic_bytes_;
     }
     [[nodiscard]] std::uint64_t wait(NodeId node) const noexcept { return traffic(node) + table_bytes(); }
+    [[nodiscard]] std::uint64_t loans(NodeId node) const noexcept { return traffic(node) + loans_at(); }
     [[nodiscard]] std::uint64_t shared() const noexcept { return shared_; }
     [[nodiscard]] std::uint64_t size_bytes() const noexcept { return shared_ + spec_.shared_bytes; }
 
@@ -83,11 +84,13 @@ public:
     [[nodiscard]] std::uint64_t window_times() const noexcept { return page_bytes_ + map_bytes_; }
     [[nodiscard]] std::uint64_t window_traffic() const noexcept { return window_times() + times_bytes_; }
     [[nodiscard]] std::uint64_t window_wait() const noexcept { return window_traffic() + table_bytes(); }
+    [[nodiscard]] std::uint64_t window_loans() const noexcept { return window_traffic() + loans_at(); }
     [[nodiscard]] std::uint64_t window_bytes(NodeId node, Mode mode) const noexcept;
     [[nodiscard]] std::vector<Range> window(NodeId node, Mode mode) const;
 
 private:
     [[nodiscard]] std::uint64_t table_bytes() const noexcept;
+    [[nodiscard]] std::uint64_t loans_at() const noexcept;
     void add_channel(NodeId a, NodeId b, std::uint64_t ring_bytes);
     void add_routed_channels();
 

@@ -16,6 +16,8 @@ struct dvi_link {
     struct divisi_rx rx;
     uint32_t rank;
     uint32_t other_pu; /* the peer can run while we spin */
+    uint32_t claims;   /* bits: which of tx.ring->claims are some message's */
+    uint32_t reach;    /* whether a host process that is the peer lets us at its memory (lend.c) */
 };
 
 /* This rank's place in the tree of barriers (tree.c). */
@@ -45,6 +47,8 @@ struct dvi_state {
     uint32_t holding; /* dvi_hold_wakes without its dvi_release_wakes */
     uint32_t held_count;
     uint64_t held[DIVISI_WAKE_AND_WAIT_MAX]; /* addresses of cleared words whose sleepers are still to be woken */
+    struct divisi_loan* loans;               /* where this rank says what it lends; NULL: it cannot */
+    uint64_t lend_from;                      /* from how many bytes on that pays; 0: not known yet */
     struct divisi_wait* wait;                /* where this rank says what it waits for; NULL: nobody asks */
     const char* call;                        /* the last function of ours that might wait */
     /* Says it better than we can, for a library on top of us; NULL: there is none. */

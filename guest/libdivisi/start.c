@@ -131,6 +131,7 @@ __attribute__((constructor(101))) static void start(void) {
     dvi.spin_ticks = spin_ticks(page);
     dvi.most_waiters = page->backend == DIVISI_ABI_BACKEND_NATIVE ? DVI_FUTEX_WAITV_MAX : DIVISI_WAITERS_MAX;
     if (page->wait_offset != 0) dvi.wait = (struct divisi_wait*)(void*)(window + page->wait_offset);
+    if (page->loans_offset != 0) dvi.loans = (struct divisi_loan*)(void*)(window + page->loans_offset);
     if (!make_links(window, page)) fail_setup("not enough memory for the links");
 }
 

@@ -7,7 +7,12 @@
 #include <stdint.h>
 
 #define DVI_SYS_NANOSLEEP 35
+#define DVI_SYS_GETPID 39
+#define DVI_SYS_GETPPID 110
+#define DVI_SYS_PRCTL 157
 #define DVI_SYS_FUTEX 202
+#define DVI_SYS_PROCESS_VM_READV 310
+#define DVI_SYS_PROCESS_VM_WRITEV 311
 #define DVI_SYS_CLOCK_MONOTONIC 1
 #define DVI_SYS_FUTEX_WAITV 449
 #define DVI_FUTEX_WAIT 0
@@ -15,6 +20,7 @@
 #define DVI_FUTEX_32 2u
 #define DVI_FUTEX_WAITV_MAX 128u
 #define DVI_ENOSYS 38
+#define DVI_PR_SET_PTRACER 0x59616d61
 
 /* Source: futex(2), <linux/futex.h>. */
 struct dvi_futex_waitv {
@@ -29,16 +35,20 @@ struct dvi_timespec {
     int64_t nanoseconds;
 };
 
-static inline long dvi_syscall(long number, long a, long b, long c, long d, long e) {
+static inline long dvi_syscall6(long number, long a, long b, long c, long d, long e, long f) {
     long result;
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = 0;
+    register long r9 __asm__("r9") = f;
     __asm__ __volatile__("syscall"
                          : "=a"(result)
                          : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
                          : "rcx", "r11", "memory");
     return result;
+}
+
+static inline long dvi_syscall(long number, long a, long b, long c, long d, long e) {
+    return dvi_syscall6(number, a, b, c, d, e, 0);
 }
 
 #endif

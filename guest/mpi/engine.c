@@ -75,6 +75,7 @@ static bool move_busy(void) {
 bool dvm_progress(void) {
     ++engine.looks;
     bool moved = dvm_watches_all() ? move_all() : move_busy();
+    if (!dvm_queue_empty(&engine.copies)) moved = dvm_copy_all() || moved;
     moved = dvm_schedules_advance() || moved;
     if (engine.later != NULL) engine.later();
     if (moved) ++engine.moves;
@@ -257,7 +258,11 @@ static void fail_transfers(struct dvm_peer* peer) {
         struct dvm_request* const request = engine.transfers[i];
         if (request == NULL || request->partner != peer->rank) continue;
         dvm_transfer_end(request);
-        if (request->stage == DVM_OFFERED || request->stage == DVM_ARRIVING || request->stage == DVM_ASKED) {
+        if (request->stage == DVM_TO_COPY) dvm_queue_remove(&engine.copies, &request->item);
+        /* What is to be told is in `outgoing`. */
+        if (request->stage == DVM_TELLING) dvm_uninterested(peer);
+        if (request->stage == DVM_OFFERED || request->stage == DVM_ARRIVING || request->stage == DVM_ASKED ||
+            request->stage == DVM_TO_COPY || request->stage == DVM_SHARED) {
             dvm_uninterested(peer);
             dvm_complete(request, dvm_lost_error(peer));
         }

@@ -9,7 +9,8 @@
  *
  * Small messages go *eagerly*: the data follows the envelope, and what nobody has asked for yet is put aside by the
  * receiver. Larger and synchronous ones *offer* themselves; the receiver *accepts* when a receive matches, and the data
- * goes straight into the user's buffer. Offers and acceptances name requests by numbers of `engine.transfers`.
+ * goes straight into the user's buffer. Offers and acceptances name requests by numbers of `engine.transfers`. What is
+ * large is *copied* by both ends, where they can lend each other their buffers (copying.c); each tells when it is done.
  *
  * A send that is cancelled after it went out is *withdrawn* by a message that names its slot; the answer says whether
  * the receiver still had it, unmatched. That takes a receiver which looks at the link.
@@ -23,6 +24,7 @@
 #define DVM_ENGINE_H
 
 #include "datatype.h"
+#include "guest/libdivisi/lend.h"
 #include "guest/libdivisi/link.h"
 #include "internal.h"
 #include "queue.h"
@@ -40,16 +42,26 @@ enum dvm_message_kind {
     DVM_DATA = 3,      /* data; the rest of the envelope is the receiver's transfer */
     DVM_WITHDRAW = 4,  /* struct dvm_withdrawal */
     DVM_WITHDRAWN = 5, /* struct dvm_withdrawal_answer */
+    DVM_COPIED = 6,    /* struct dvm_copied */
 };
 
 struct dvm_offer {
     uint64_t length;
-    uint64_t sender; /* transfer */
+    uint64_t sender;      /* transfer */
+    struct dvi_lent lent; /* the message, perhaps */
 };
 
 struct dvm_acceptance {
     uint64_t sender;
     uint64_t receiver;
+    struct dvi_lent lent; /* where the message is wanted: it is to be copied; or not lent: it is to be sent */
+};
+
+/* One end has copied all that it is going to. */
+struct dvm_copied {
+    uint64_t transfer; /* of the one who is told */
+    uint32_t parts;
+    uint32_t failed;
 };
 
 struct dvm_withdrawal {
@@ -72,7 +84,7 @@ enum dvm_request_type {
     DVM_PARTS_IN,
 };
 
-/* Where a request stands. Those between EAGER_OUT and ANSWERING are in the peer's `outgoing`. */
+/* Where a request stands. Those between EAGER_OUT and TELLING are in the peer's `outgoing`. */
 enum dvm_stage {
     DVM_IDLE,      /* not started, or persistent and waiting to be */
     DVM_POSTED,    /* a receive that waits to be matched */
@@ -83,9 +95,12 @@ enum dvm_stage {
     DVM_ACCEPTING, /* a receive whose acceptance is to go out */
     DVM_ASKING,    /* a withdrawal that is to go out */
     DVM_ANSWERING, /* the answer to one that is to go out */
+    DVM_TELLING,   /* one that is being copied, and has yet to tell that this end is done */
     DVM_ASKED,     /* a withdrawal that waits for its answer */
     DVM_OFFERED,   /* a send that waits for its acceptance */
     DVM_ARRIVING,  /* a matched receive whose data is due */
+    DVM_TO_COPY,   /* in engine.copies */
+    DVM_SHARED,    /* this end has copied its part */
     DVM_COMPLETE,
 };
 
@@ -102,8 +117,9 @@ struct dvm_request {
     uint32_t peer;    /* world rank; DVM_ANY_PEER */
     uint32_t partner; /* with whom a transfer is under way */
     uint32_t transfer;
-    uint64_t remote;   /* the partner's transfer */
-    uint64_t envelope; /* of a send; what a receive waits for, where `mask` is set */
+    struct dvm_copying* copying; /* its buffer is lent to the partner */
+    uint64_t remote;             /* the partner's transfer */
+    uint64_t envelope;           /* of a send; what a receive waits for, where `mask` is set */
     uint64_t mask;
     uint64_t serial; /* of a receive: the order of posting */
     struct dvm_comm* comm;
@@ -130,6 +146,18 @@ struct dvm_request {
     void* extra;                   /* of generalized ones; else memory that goes with the request */
 };
 
+/* A message that both ends copy, part by part. */
+struct dvm_copying {
+    struct dvi_lent own, theirs;
+    uint64_t bytes;
+    uint32_t parts;
+    uint32_t here;  /* parts that this end has taken on */
+    uint32_t there; /* and the other one, once it has told */
+    bool told;      /* it has */
+    bool failed;    /* here */
+    bool failed_there;
+};
+
 #define DVM_ANY_PEER UINT32_MAX
 #define DVM_NOWHERE UINT64_MAX
 
@@ -138,8 +166,9 @@ struct dvm_unexpected {
     struct dvm_item item;
     uint64_t envelope;
     uint64_t length;
-    uint64_t arrived;  /* bytes of the data */
-    uint64_t sender;   /* of an offer: the transfer */
+    uint64_t arrived; /* bytes of the data */
+    uint64_t sender;  /* of an offer: the transfer */
+    struct dvi_lent lent;
     uint64_t serial;   /* order of arrival, over all peers */
     uint64_t position; /* of its first slot, as the channel counts */
     uint32_t peer;
@@ -187,14 +216,15 @@ struct dvm_engine {
     struct dvm_peer* peers; /* by world rank */
     uint32_t* busy;         /* world ranks of peers with an interest, and some whose interest is over */
     uint32_t busy_count;
-    uint32_t interests;   /* of all peers */
-    uint32_t whole[2];    /* of all peers: of the program's own, and of collective operations */
-    uint64_t helped;      /* how often somebody needed more of us than to take what came */
-    bool needed;          /* that was so while we waited for another: not again */
-    struct dvm_queue any; /* posted receives from any source */
-    uint32_t watchers;    /* probes for any source under way */
-    void (*later)(void);  /* to be called when the engine is through; NULL: nothing is to be done then */
-    uint32_t generalized; /* requests of the program's own that are not complete */
+    uint32_t interests;      /* of all peers */
+    uint32_t whole[2];       /* of all peers: of the program's own, and of collective operations */
+    uint64_t helped;         /* how often somebody needed more of us than to take what came */
+    bool needed;             /* that was so while we waited for another: not again */
+    struct dvm_queue any;    /* posted receives from any source */
+    struct dvm_queue copies; /* requests whose turn it is to be copied */
+    uint32_t watchers;       /* probes for any source under way */
+    void (*later)(void);     /* to be called when the engine is through; NULL: nothing is to be done then */
+    uint32_t generalized;    /* requests of the program's own that are not complete */
     uint32_t unexpected_count;
     uint64_t serial;
     uint64_t looks;                 /* how often it was looked for something to move */
@@ -309,14 +339,36 @@ void dvm_start_send(struct dvm_request* request);
 void dvm_receive_from_self(struct dvm_request* receive, struct dvm_request* send);
 /* Lets go what waits for space; whether anything went. */
 bool dvm_push(struct dvm_peer* peer);
-/* Sends the acceptance of an offer. */
-void dvm_accept(struct dvm_request* request, struct dvm_peer* peer, uint64_t sender);
+/* Sends the acceptance of an offer; request->received is its length. `lent`: what the sender lent. */
+void dvm_accept(struct dvm_request* request, struct dvm_peer* peer, uint64_t sender, const struct dvi_lent* lent);
 /* The acceptance came: the data goes out. */
 void dvm_send_accepted(struct dvm_request* request, uint64_t receiver);
-/* Queues what a withdrawal has to say. */
-void dvm_send_withdrawal(struct dvm_request* request, struct dvm_peer* peer, enum dvm_stage stage);
+/* Queues what a withdrawal has to say, or an end that has copied. */
+void dvm_send_word(struct dvm_request* request, struct dvm_peer* peer, enum dvm_stage stage);
 /* Bytes of the bulk area that the first in `outgoing` waits for. */
 uint32_t dvm_space_wanted(const struct dvm_peer* peer);
+
+/* ---- copying.c ---- */
+
+/* Whether a message should rather be copied than sent. */
+bool dvm_better_copied(const struct dvm_peer* peer, const struct dvm_request* send);
+/* Lends the message to the peer, if that can be. */
+void dvm_lend_message(struct dvm_request* send, struct dvm_peer* peer);
+/* The same of the room for a message, where that of its sender can be copied. */
+void dvm_lend_room(struct dvm_request* receive, struct dvm_peer* peer, const struct dvi_lent* message);
+/* The peer knows of the loans of both: copies as soon as the engine comes to it. */
+void dvm_copy_soon(struct dvm_request* request);
+/* The acceptance came. false: nonsense. */
+bool dvm_copy_accepted(struct dvm_request* send, const struct dvm_acceptance* acceptance);
+/* Does so; whether there was anything to copy. */
+bool dvm_copy_all(void);
+void dvm_describe_copied(const struct dvm_request* request, struct dvm_copied* copied);
+/* This end has told. */
+void dvm_copied_told(struct dvm_request* request);
+/* The other end tells. false: nonsense. */
+bool dvm_copied(struct dvm_peer* peer, const struct dvm_copied* copied);
+/* The buffer is lent no more. */
+void dvm_end_copying(struct dvm_request* request);
 
 /* ---- incoming.c ---- */
 
@@ -351,8 +403,9 @@ void dvm_complete_receive(struct dvm_request* request);
 MPI_Request dvm_request_handle(struct dvm_request* request);
 /* Numbers a request for the peer. false: no memory. */
 bool dvm_transfer_new(struct dvm_request* request);
-/* NULL: no such number, or not of this peer in this stage. */
+/* NULL: no such number, or not of this peer; the first, in another stage. */
 struct dvm_request* dvm_transfer_find(uint64_t number, uint32_t peer, enum dvm_stage stage);
+struct dvm_request* dvm_transfer_at(uint64_t number, uint32_t peer);
 void dvm_transfer_end(struct dvm_request* request);
 
 /* ---- withdraw.c ---- */

@@ -102,7 +102,7 @@ static enum outcome begin_offer(struct dvm_peer* peer) {
     struct dvm_request* const request = dvm_match_posted(peer, envelope);
     if (request != NULL) {
         dvm_set_result(request, peer->rank, envelope, offer.length);
-        dvm_accept(request, peer, offer.sender);
+        dvm_accept(request, peer, offer.sender, &offer.lent);
         return TAKEN;
     }
     struct dvm_unexpected* const unexpected = dvm_new_unexpected(peer, envelope, offer.length, 0);
@@ -110,6 +110,7 @@ static enum outcome begin_offer(struct dvm_peer* peer) {
     unexpected->offered = true;
     unexpected->position = position;
     unexpected->sender = offer.sender;
+    unexpected->lent = offer.lent;
     return TAKEN;
 }
 
@@ -118,8 +119,15 @@ static enum outcome take_acceptance(struct dvm_peer* peer) {
     if (!take_exactly(peer->link, &acceptance, sizeof acceptance)) return NONSENSE;
     struct dvm_request* const request = dvm_transfer_find(acceptance.sender, peer->rank, DVM_OFFERED);
     if (request == NULL || acceptance.receiver > UINT32_MAX) return NONSENSE;
+    if (acceptance.lent.loan != DVI_NO_LOAN) return dvm_copy_accepted(request, &acceptance) ? TAKEN : NONSENSE;
+    if (request->copying != NULL) dvm_end_copying(request);
     dvm_send_accepted(request, acceptance.receiver);
     return TAKEN;
+}
+
+static enum outcome take_copied(struct dvm_peer* peer) {
+    struct dvm_copied copied;
+    return take_exactly(peer->link, &copied, sizeof copied) && dvm_copied(peer, &copied) ? TAKEN : NONSENSE;
 }
 
 static enum outcome begin_data(struct dvm_peer* peer) {
@@ -151,6 +159,7 @@ static enum outcome take_next(struct dvm_peer* peer) {
         case DVM_DATA: return begin_data(peer);
         case DVM_WITHDRAW: return take_withdrawal(peer);
         case DVM_WITHDRAWN: return take_withdrawal_answer(peer);
+        case DVM_COPIED: return take_copied(peer);
         default: return NONSENSE;
     }
 }
@@ -198,7 +207,7 @@ void dvm_deliver(struct dvm_request* request, struct dvm_unexpected* unexpected)
     } else if (unexpected->self != NULL) {
         dvm_receive_from_self(request, unexpected->self);
     } else if (unexpected->offered) {
-        dvm_accept(request, peer, unexpected->sender);
+        dvm_accept(request, peer, unexpected->sender, &unexpected->lent);
     } else if (unexpected->arrived < unexpected->length) {
         unexpected->claimed = request;
         request->stage = DVM_MATCHED;

@@ -53,6 +53,7 @@ struct dvm_unexpected* dvm_new_unexpected(struct dvm_peer* peer, uint64_t envelo
     unexpected->peer = peer->rank;
     unexpected->offered = false;
     unexpected->sender = 0;
+    unexpected->lent.loan = DVI_NO_LOAN;
     unexpected->queued = true;
     unexpected->lost = false;
     unexpected->self = NULL;

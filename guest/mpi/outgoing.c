@@ -69,13 +69,18 @@ static int push_data(struct dvm_peer* peer, struct dvm_request* request) {
 
 /* ---- the protocol ---- */
 
+static struct dvi_lent lent_by(const struct dvm_request* request) {
+    const struct dvi_lent nothing = {0, 0, DVI_NO_LOAN, 0};
+    return request->copying == NULL ? nothing : request->copying->own;
+}
+
 static int push_offer(struct dvi_link* link, struct dvm_request* request) {
-    const struct dvm_offer offer = {request->bytes, request->transfer};
+    const struct dvm_offer offer = {request->bytes, request->transfer, lent_by(request)};
     return note_position(link, request, dvi_send_small(link, request->envelope | DVM_OFFER, &offer, sizeof offer));
 }
 
 static int push_acceptance(struct dvi_link* link, const struct dvm_request* request) {
-    const struct dvm_acceptance acceptance = {request->remote, request->transfer};
+    const struct dvm_acceptance acceptance = {request->remote, request->transfer, lent_by(request)};
     return dvi_send_small(link, DVM_ACCEPT, &acceptance, sizeof acceptance);
 }
 
@@ -89,12 +94,19 @@ static int push_answer(struct dvi_link* link, const struct dvm_request* request)
     return dvi_send_small(link, DVM_WITHDRAWN, &answer, sizeof answer);
 }
 
+static int push_copied(struct dvi_link* link, const struct dvm_request* request) {
+    struct dvm_copied copied;
+    dvm_describe_copied(request, &copied);
+    return dvi_send_small(link, DVM_COPIED, &copied, sizeof copied);
+}
+
 static int push_one(struct dvm_peer* peer, struct dvm_request* request) {
     switch (request->stage) {
         case DVM_OFFERING: return push_offer(peer->link, request);
         case DVM_ACCEPTING: return push_acceptance(peer->link, request);
         case DVM_ASKING: return push_withdrawal(peer->link, request);
         case DVM_ANSWERING: return push_answer(peer->link, request);
+        case DVM_TELLING: return push_copied(peer->link, request);
         default: return push_data(peer, request);
     }
 }
@@ -110,7 +122,9 @@ static void proceed(struct dvm_peer* peer, struct dvm_request* request) {
         case DVM_ACCEPTING:
             request->stage = DVM_ARRIVING;
             dvm_interested(peer);
+            if (request->copying != NULL) dvm_copy_soon(request);
             break;
+        case DVM_TELLING: dvm_copied_told(request); break;
         case DVM_ASKING:
             request->stage = DVM_ASKED;
             dvm_interested(peer);
@@ -195,27 +209,31 @@ void dvm_start_send(struct dvm_request* request) {
         send_to_self(peer, request);
     } else if (dvm_unreachable(peer)) {
         dvm_complete(request, dvm_lost_error(peer));
-    } else if (request->mode != DVM_SYNCHRONOUS && request->bytes <= eager_limit(peer)) {
+    } else if (request->mode != DVM_SYNCHRONOUS && request->bytes <= eager_limit(peer) &&
+               !dvm_better_copied(peer, request)) {
         enqueue(peer, request, DVM_EAGER_OUT);
     } else if (dvm_transfer_new(request)) {
+        if (dvm_better_copied(peer, request)) dvm_lend_message(request, peer);
         enqueue(peer, request, DVM_OFFERING);
     } else {
         dvm_complete(request, dvm_fail(MPI_ERR_NO_MEM, "not enough memory for one more request"));
     }
 }
 
-void dvm_accept(struct dvm_request* request, struct dvm_peer* peer, uint64_t sender) {
+void dvm_accept(struct dvm_request* request, struct dvm_peer* peer, uint64_t sender, const struct dvi_lent* lent) {
     ++engine.helped;
     request->partner = peer->rank;
     request->remote = sender;
     request->done = 0;
-    if (dvm_transfer_new(request))
+    if (dvm_transfer_new(request)) {
+        if (lent->loan != DVI_NO_LOAN) dvm_lend_room(request, peer, lent);
         enqueue(peer, request, DVM_ACCEPTING);
-    else
+    } else {
         dvm_complete(request, dvm_fail(MPI_ERR_NO_MEM, "not enough memory for one more request"));
+    }
 }
 
-void dvm_send_withdrawal(struct dvm_request* request, struct dvm_peer* peer, enum dvm_stage stage) {
+void dvm_send_word(struct dvm_request* request, struct dvm_peer* peer, enum dvm_stage stage) {
     enqueue(peer, request, stage);
 }
 

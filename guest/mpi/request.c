@@ -168,13 +168,19 @@ bool dvm_transfer_new(struct dvm_request* request) {
     return true;
 }
 
-struct dvm_request* dvm_transfer_find(uint64_t number, uint32_t peer, enum dvm_stage stage) {
+struct dvm_request* dvm_transfer_at(uint64_t number, uint32_t peer) {
     if (number >= engine.transfer_room) return NULL;
     struct dvm_request* const request = engine.transfers[number];
-    return request != NULL && request->partner == peer && request->stage == stage ? request : NULL;
+    return request != NULL && request->partner == peer ? request : NULL;
+}
+
+struct dvm_request* dvm_transfer_find(uint64_t number, uint32_t peer, enum dvm_stage stage) {
+    struct dvm_request* const request = dvm_transfer_at(number, peer);
+    return request != NULL && request->stage == stage ? request : NULL;
 }
 
 void dvm_transfer_end(struct dvm_request* request) {
+    if (request->copying != NULL) dvm_end_copying(request);
     engine.transfers[request->transfer] = NULL;
     engine.transfer_next = request->transfer;
     request->transfer = UINT32_MAX;

@@ -46,7 +46,7 @@ static void ask(struct dvm_request* send, struct dvm_peer* peer) {
     withdrawal->position = moving(send)->position;
     withdrawal->target = send;
     send->companion = withdrawal;
-    dvm_send_withdrawal(withdrawal, peer, DVM_ASKING);
+    dvm_send_word(withdrawal, peer, DVM_ASKING);
 }
 
 void dvm_cancel_send(struct dvm_request* send) {
@@ -117,6 +117,6 @@ bool dvm_withdraw(struct dvm_peer* peer, const struct dvm_withdrawal* withdrawal
         dvm_take_unexpected(unexpected);
         free(unexpected);
     }
-    dvm_send_withdrawal(answer, peer, DVM_ANSWERING);
+    dvm_send_word(answer, peer, DVM_ANSWERING);
     return true;
 }

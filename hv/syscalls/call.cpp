@@ -24,7 +24,7 @@ Table make_table() {
          {memory_syscalls(), thread_syscalls(), futex_syscalls(), processor_syscalls(), signal_syscalls(),
           time_syscalls(), file_syscalls(), transfer_syscalls(), poll_syscalls(), path_syscalls(), attribute_syscalls(),
           event_syscalls(), process_syscalls(), identity_syscalls(), splice_syscalls(), socket_syscalls(),
-          timer_syscalls(), notify_syscalls()}) {
+          timer_syscalls(), notify_syscalls(), loan_syscalls()}) {
         for (std::size_t i = 0; i < list.second; ++i) table.at(list.first[i].number) = &list.first[i];
     }
     return table;

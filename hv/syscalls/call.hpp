@@ -33,6 +33,7 @@ struct Call {
 };
 
 // The numbers of the system calls that are ours (shm/abi/node_page.h): beyond those of Linux.
+inline constexpr std::uint64_t kSysCopyLent = 509;
 inline constexpr std::uint64_t kSysWakeAndWait = 510;
 inline constexpr std::uint64_t kSysEndJob = 511;
 
@@ -97,6 +98,7 @@ SyscallList identity_syscalls();
 SyscallList splice_syscalls();
 SyscallList socket_syscalls();
 SyscallList notify_syscalls();
+SyscallList loan_syscalls();
 
 // At a thread's end: the robust locks that it holds go to who waits for them, marked.
 void release_robust_futexes(Call& call);

@@ -120,6 +120,8 @@ private:
     [[nodiscard]] bool deadlocked() const;
     [[nodiscard]] json::array describe_waits() const;
     void tell_deadlock() const;
+    // job_loans.cpp
+    SysResult copy_lent(std::size_t index, const LentCopy& copy) const;
     void rank_over(std::size_t index);
     void tell_if_stopped();
     void host_rank_over(Rank& rank, int code);

@@ -66,6 +66,11 @@ public:
     [[nodiscard]] shm::Traffic traffic() const;
     // What a rank of the running job says that it waits for.
     [[nodiscard]] shm::Wait wait_of(std::uint32_t rank) const { return fabric_->wait_of(rank); }
+    // What a rank of the running job has lent to another.
+    [[nodiscard]] std::optional<shm::Borrowed> borrow(std::uint32_t owner, std::uint32_t loan,
+                                                      std::uint32_t borrower) const {
+        return fabric_->borrow(owner, loan, borrower);
+    }
 
 private:
     // What stands in the nodes' guest-physical memory in one mode.

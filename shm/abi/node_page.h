@@ -39,7 +39,8 @@
  *   0xd4     4    zero
  *   0xd8     8    wait_offset: divisi_wait, in which this rank says what it waits for before it sleeps (read-write, its
  *                 own); 0: nobody asks
- *   0xe0    32    zero
+ *   0xe0     8    loans_offset: divisi_loan[DIVISI_LOANS], in which this rank says what of its memory its peers may
+ * copy (read-write, its own); 0: it can neither lend nor borrow, as host processes beside nodes 0xe8    24    zero
  *   0x100         peers[ranks]
  *
  * An entry of the table, indexed by rank:
@@ -73,7 +74,16 @@
  * CLOCK_MONOTONIC) does, with its results; without waiters it only wakes (0). `count` is at most
  * DIVISI_WAKE_AND_WAIT_MAX. One exit, where each word would cost one. EINVAL and EFAULT: nobody was woken.
  *
- * Both, and futex_waitv itself, take up to DIVISI_WAITERS_MAX waiters in a node. */
+ * Both, and futex_waitv itself, take up to DIVISI_WAITERS_MAX waiters in a node.
+ *
+ * DIVISI_SYS_COPY_LENT(rank, loan, offset, address, bytes): copies between the caller's memory at `address` and what
+ * `rank` has lent to it in its loan number `loan`, from `offset` on: to the caller where that may be read, from the
+ * caller where it may be written. At most DIVISI_COPY_MAX_BYTES. EINVAL: no such rank, loan or range; EACCES: it is not
+ * lent to the caller; EFAULT: the caller's memory is not there; ENXIO: the other's is not; EOPNOTSUPP: the other is a
+ * host process. Of what failed, a part may have been copied. */
+#define DIVISI_SYS_COPY_LENT 509
+#define DIVISI_COPY_MAX_BYTES 16777216u
+#define DIVISI_LOANS 32u
 #define DIVISI_SYS_WAKE_AND_WAIT 510
 #define DIVISI_WAKE_AND_WAIT_MAX 128u
 #define DIVISI_WAITERS_MAX 2048u
@@ -156,6 +166,31 @@ struct divisi_wait {
     char communicator[64];
 };
 
+/* A part of a rank's memory that a peer may copy from or to, by DIVISI_SYS_COPY_LENT, without another step of the
+ * owner's: for messages that are so large that to copy them once is worth an exit. What is not lent, no other rank
+ * reaches. `rights` is written last, and cleared when the loan is over; `users` counts the copies that are being made,
+ * by the VMM's hand: once it is zero after that, there will be none any more.
+ *
+ *   0x00     8    address
+ *   0x08     8    bytes
+ *   0x10     4    borrower: a rank
+ *   0x14     4    rights: DIVISI_LOAN_*
+ *   0x18     4    users
+ *   0x1c    36    zero
+ */
+#define DIVISI_LOAN_NONE 0u
+#define DIVISI_LOAN_READ 1u  /* the borrower copies from it */
+#define DIVISI_LOAN_WRITE 2u /* the borrower copies to it */
+
+struct divisi_loan {
+    uint64_t address;
+    uint64_t bytes;
+    uint32_t borrower;
+    uint32_t rights;
+    uint32_t users;
+    uint32_t zero[9];
+};
+
 /* A direction of a link, as the model of the interconnect has it. */
 struct divisi_wire {
     uint32_t to; /* the node it leads to */
@@ -195,12 +230,16 @@ struct divisi_node_page {
     uint32_t wires;
     uint32_t zero;
     uint64_t wait_offset;
-    unsigned char rest[32];
+    uint64_t loans_offset;
+    unsigned char rest[24];
 };
 
 DIVISI_ABI_ASSERT(sizeof(struct divisi_traffic) == 0x10);
 DIVISI_ABI_ASSERT(sizeof(struct divisi_wire) == 0x18);
 DIVISI_ABI_ASSERT(sizeof(struct divisi_wait) == 0x80);
+DIVISI_ABI_ASSERT(sizeof(struct divisi_loan) == 0x40);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_loan, rights) == 0x14);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_loan, users) == 0x18);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_wait, tag) == 0x0c);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_wait, call) == 0x18);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_wait, communicator) == 0x40);
@@ -225,6 +264,7 @@ DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, traffic_offset) == 0xa8);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, queue_ns) == 0xc8);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, wires) == 0xd0);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, wait_offset) == 0xd8);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, loans_offset) == 0xe0);
 
 /* The size of a node page that can name `ranks` ranks: whole pages. */
 static inline uint32_t divisi_node_page_bytes(uint32_t ranks) {

@@ -11,8 +11,10 @@
  *   0x080    4    both        space_sleep: 1 while the producer sleeps for space; its futex word
  *   0x0c0    4    producer    signal: barriers this end has reached (a counter of its own, outside the slots)
  *   0x0c8    8    producer    signal_due: when the signal arrives, in ns; only where links take time
- *   0x100    -    producer    slots of 64 bytes, up to the end of the slot area
- *   area     -    producer    bulk: payloads that do not fit in a slot; a ring of bytes, pieces aligned to 64
+ *   0x0d0   32    both        claims[8]: of messages that are copied from memory to memory (divisi_loan in
+ * node_page.h), how many of their parts are taken on; the producer says which is a message's 0x100    -    producer
+ * slots of 64 bytes, up to the end of the slot area area     -    producer    bulk: payloads that do not fit in a slot;
+ * a ring of bytes, pieces aligned to 64
  *
  * A slot is one cache line, so a small message is one transfer:
  *
@@ -49,6 +51,7 @@ extern "C" {
 #define DIVISI_RING_MAX_BYTES 4194304u
 #define DIVISI_RING_SLOTS_OFFSET 0x100u
 #define DIVISI_SLOT_PAYLOAD_BYTES 48u
+#define DIVISI_RING_CLAIMS 8u
 
 /* Kinds of slot. Zero is not one: a slot that was never written cannot be taken for a message. */
 #define DIVISI_SLOT_SMALL 1u
@@ -88,7 +91,8 @@ struct divisi_ring {
     uint32_t signal;
     uint32_t zero;
     uint64_t signal_due;
-    unsigned char pad3[48];
+    uint32_t claims[DIVISI_RING_CLAIMS];
+    unsigned char pad3[16];
 };
 
 DIVISI_ABI_ASSERT(sizeof(struct divisi_ring) == DIVISI_RING_SLOTS_OFFSET);
@@ -97,6 +101,7 @@ DIVISI_ABI_ASSERT(offsetof(struct divisi_ring, data_sleep) == 0x040);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_ring, space_sleep) == 0x080);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_ring, signal) == 0x0c0);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_ring, signal_due) == 0x0c8);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_ring, claims) == 0x0d0);
 
 static inline uint32_t divisi_ring_slot_area(uint32_t ring_bytes) {
     return ring_bytes / 8u < 4096u ? 4096u : ring_bytes / 8u;

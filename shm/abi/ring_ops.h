@@ -23,6 +23,10 @@
 #define DIVISI_RING_WAIT 1
 #define DIVISI_RING_BROKEN 2
 
+/* How pieces are stored. */
+#define DIVISI_STORE_CACHED 0u
+#define DIVISI_STORE_PAST_CACHE 1u
+
 /* Why a consumer does not look at its next slot. */
 #define DIVISI_RX_BROKEN 1u
 #define DIVISI_RX_HELD 2u /* until rx->due */
@@ -38,9 +42,14 @@
 /* One lap in so many is a whole one, so that no slot's sequence is ever too old to be told from a new one. */
 #define DIVISI_WHOLE_LAP_EVERY 65536u
 
-/* From here on a piece is written past the producer's cache: its lines lie in the consumer's, and to fetch each of them
- * only to overwrite it halves the bandwidth. (Below, the consumer's first look at what is in memory costs more.) */
+/* From here on a piece may be written past the producer's cache. Its lines lie in the consumer's: on some machines to
+ * fetch each of them only to overwrite it halves the bandwidth, on others to write past the cache does, and a virtual
+ * machine may be moved from the one to the other. So the producer tries both, and keeps to what takes it less time.
+ * (Below, the consumer's first look at what is in memory costs more.) */
 #define DIVISI_STREAM_MIN_BYTES 8192u
+/* Whole pieces that make a trial, and how many such rounds are between trials of what was slower. */
+#define DIVISI_STORE_TRIAL_PIECES 16u
+#define DIVISI_STORE_TRIAL_EVERY 64u
 
 typedef uint64_t __attribute__((may_alias)) divisi_word;
 
@@ -62,6 +71,11 @@ struct divisi_tx {
     uint64_t left; /* bytes of a begun large message that are still to be pushed */
     uint32_t broken;
     uint32_t short_laps; /* may end laps early */
+    uint32_t store;      /* DIVISI_STORE_*, of this round */
+    uint32_t stored;     /* pieces of it */
+    uint32_t rounds;
+    uint64_t least;       /* ticks that a piece of it took */
+    uint64_t least_of[2]; /* of the last round of either; 0: there was none yet */
     /* Timed rings only. `free_slots` is 0 whenever no slot has been given its time, so that every slot comes by
      * divisi_tx_make_room; `room` is what is free. */
     uint32_t room;
@@ -116,6 +130,8 @@ static inline void divisi_tx_init(struct divisi_tx* tx, void* base, uint32_t rin
     tx->free_slots = tx->slot_count;
     tx->free_bulk = tx->bulk_bytes;
     tx->sent = tx->own_sent;
+    tx->store = DIVISI_STORE_PAST_CACHE;
+    tx->least = UINT64_MAX;
 }
 
 /* Lets laps end early, for ends that run at the same time; not in a timed ring. A burst that begins just then finds
@@ -195,8 +211,8 @@ static inline void divisi_copy_past_cache(unsigned char* to, const unsigned char
     _mm_sfence();
 }
 
-static inline void divisi_copy_into_bulk(unsigned char* to, const unsigned char* from, uint32_t bytes) {
-    if (bytes >= DIVISI_STREAM_MIN_BYTES)
+static inline void divisi_copy_into_bulk(unsigned char* to, const unsigned char* from, uint32_t bytes, uint32_t store) {
+    if (store == DIVISI_STORE_PAST_CACHE && bytes >= DIVISI_STREAM_MIN_BYTES)
         divisi_copy_past_cache(to, from, bytes);
     else
         __builtin_memcpy(to, from, bytes);
@@ -302,12 +318,26 @@ static inline int divisi_tx_small(struct divisi_tx* tx, uint64_t tag, const void
     return DIVISI_RING_OK;
 }
 
+/* A whole piece took so many ticks. The least of a round counts: whatever disturbs only adds. */
+static inline void divisi_tx_judge_store(struct divisi_tx* tx, uint64_t ticks) {
+    if (ticks < tx->least) tx->least = ticks;
+    if (++tx->stored < DIVISI_STORE_TRIAL_PIECES) return;
+    tx->least_of[tx->store] = tx->least;
+    tx->least = UINT64_MAX;
+    tx->stored = 0;
+    tx->store = tx->least_of[DIVISI_STORE_CACHED] <= tx->least_of[DIVISI_STORE_PAST_CACHE] ? DIVISI_STORE_CACHED
+                                                                                           : DIVISI_STORE_PAST_CACHE;
+    if (++tx->rounds % DIVISI_STORE_TRIAL_EVERY == 0u) tx->store ^= 1u;
+}
+
 static inline void divisi_tx_fill_bulk(struct divisi_tx* tx, const unsigned char* data, uint32_t bytes) {
     const uint32_t room = tx->bulk_bytes - tx->bulk_at;
     const uint32_t first = bytes < room ? bytes : room;
     const uint32_t taken = divisi_round_to_lines(bytes);
-    divisi_copy_into_bulk(tx->bulk + tx->bulk_at, data, first);
-    if (bytes > first) divisi_copy_into_bulk(tx->bulk, data + first, bytes - first);
+    const uint64_t begin = __builtin_ia32_rdtsc();
+    divisi_copy_into_bulk(tx->bulk + tx->bulk_at, data, first, tx->store);
+    if (bytes > first) divisi_copy_into_bulk(tx->bulk, data + first, bytes - first, tx->store);
+    if (bytes == tx->piece_bytes) divisi_tx_judge_store(tx, __builtin_ia32_rdtsc() - begin);
     tx->bulk_at += taken;
     if (tx->bulk_at >= tx->bulk_bytes) tx->bulk_at -= tx->bulk_bytes;
     tx->free_bulk -= taken;

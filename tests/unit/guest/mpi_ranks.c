@@ -579,6 +579,7 @@ static const struct {
     {"types", scenario_types},
     {"partitioned", scenario_partitioned},
     {"additions", scenario_additions},
+    {"large", scenario_large},
     {"collectives", scenario_collectives},
     {"neighbours", scenario_neighbours},
     {"reductions", scenario_reductions},

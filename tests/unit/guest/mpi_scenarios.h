@@ -20,6 +20,7 @@ extern int size;
 void scenario_types(void);
 void scenario_partitioned(void);
 void scenario_additions(void);
+void scenario_large(void);
 void scenario_collectives(void);
 void scenario_neighbours(void);
 void scenario_reductions(void);

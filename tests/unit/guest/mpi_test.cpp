@@ -20,6 +20,15 @@ TEST(Mpi, CarriesThemOverRoutes) {
     expect_all_well({.count = 4, .shape = "chain"}, "messages");
 }
 
+TEST(Mpi, CopiesLargeMessagesFromBothEnds) {
+    for (const std::uint32_t count : {1U, 2U, 5U}) expect_all_well({.count = count}, "large");
+    expect_all_well({.count = 4, .ring_bytes = DIVISI_TEST_SMALL_RING, .spin_ns = 1}, "large");
+}
+
+TEST(Mpi, SendsLargeMessagesPieceByPieceWhereLinksTakeTime) {
+    expect_all_well({.count = 2, .latency_ns = 2000}, "large");
+}
+
 TEST(Mpi, MatchesInTheOrderOfSending) {
     expect_all_well({.count = 2}, "order");
 }

@@ -62,6 +62,57 @@ TEST_F(AddressSpaceTest, UnmappedMemoryIsOutOfReach) {
     EXPECT_FALSE(space_->copy_in(&byte, kUserBytes - 1, 2));
 }
 
+TEST_F(AddressSpaceTest, CopiesToAnotherOnlyWhatEitherMayTouch) {
+    using Copied = AddressSpace::Copied;
+    auto tables = PageTables::create(0);
+    ASSERT_TRUE(tables);
+    AddressSpace other(*ram_, **tables);
+    constexpr std::uint64_t kBytes = kMiB + 12345;
+    const Gva from = map(2 * kMiB) + 77;
+    const Gva to = static_cast<Gva>(other.map(0, 2 * kMiB, kRw, kPrivate, std::nullopt)) + 4000;
+    std::vector<unsigned char> bytes(kBytes);
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<unsigned char>(i * 7 + i / 4093);
+    ASSERT_TRUE(space_->copy_out(from, bytes.data(), kBytes));
+    EXPECT_EQ(AddressSpace::copy_between(*space_, from, other, to, kBytes), Copied::kAll);
+    std::vector<unsigned char> seen(kBytes);
+    ASSERT_TRUE(other.copy_in(seen.data(), to, kBytes));
+    EXPECT_EQ(seen, bytes);
+    EXPECT_EQ(other.read<unsigned char>(to + kBytes), 0);
+    // Back, where half of the target is not to be written, and where the source ends.
+    EXPECT_EQ(space_->protect(from - 77 + kMiB, kMiB, PROT_READ), 0);
+    EXPECT_EQ(AddressSpace::copy_between(other, to, *space_, from, kBytes), Copied::kTargetFault);
+    EXPECT_EQ(other.unmap(to - 4000 + kMiB, kMiB), 0);
+    EXPECT_EQ(AddressSpace::copy_between(other, to, *space_, from, kMiB), Copied::kSourceFault);
+    EXPECT_EQ(AddressSpace::copy_between(other, to, *space_, from, kMiB - 4000), Copied::kAll);
+    EXPECT_EQ(AddressSpace::copy_between(other, ~0ULL, *space_, from, 2), Copied::kSourceFault);
+    EXPECT_EQ(AddressSpace::copy_between(other, to, *space_, kUserBytes - 1, 2), Copied::kTargetFault);
+}
+
+TEST_F(AddressSpaceTest, CopiesBothWaysWhileBothChange) {
+    auto tables = PageTables::create(0);
+    ASSERT_TRUE(tables);
+    AddressSpace other(*ram_, **tables);
+    const Gva here = map(kMiB);
+    const auto there = static_cast<Gva>(other.map(0, kMiB, kRw, kPrivate, std::nullopt));
+    const auto change = [](AddressSpace& space, Gva at) {
+        for (int i = 0; i < 200; ++i) {
+            EXPECT_EQ(space.protect(at, kMiB, i % 2 == 0 ? PROT_READ : kRw), 0);
+            EXPECT_EQ(space.advise(at + kMiB / 2, kMiB / 2, MADV_DONTNEED), 0);
+        }
+    };
+    std::vector<std::thread> threads;
+    threads.emplace_back(change, std::ref(*space_), here);
+    threads.emplace_back(change, std::ref(other), there);
+    threads.emplace_back([&] {
+        for (int i = 0; i < 100; ++i) static_cast<void>(AddressSpace::copy_between(*space_, here, other, there, kMiB));
+    });
+    threads.emplace_back([&] {
+        for (int i = 0; i < 100; ++i) static_cast<void>(AddressSpace::copy_between(other, there, *space_, here, kMiB));
+    });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(AddressSpace::copy_between(*space_, here, other, there, kMiB), AddressSpace::Copied::kAll);
+}
+
 TEST_F(AddressSpaceTest, ProtectionIsEnforcedOnCopiesAndInTheTables) {
     const Gva at = map(kPageBytes);
     ASSERT_TRUE(space_->write(at, 7));

@@ -1,0 +1,189 @@
+/* Large messages that are copied once, from the sender's buffer to the receiver's, by both ends at the same time.
+ *
+ *   sender                                    receiver
+ *   lends the message ──── offer ──────────►  a receive matches: lends the room for it
+ *                     ◄─── acceptance ──────
+ *   copies parts                              copies parts
+ *                     ◄─── copied n parts ──  always
+ *   if it did any ──────── copied m parts ─►
+ *
+ * The parts are taken on by a counter in the sender's ring: an end that comes late finds fewer of them, or none, and
+ * nobody waits for an end that does something else. A buffer is lent until both ends have told: then nobody touches it
+ * any more. Where the ends share a PU, the receiver copies it all.
+ */
+#include <stdlib.h>
+
+#include "engine.h"
+
+/* A message has two parts, or as many as keep one below this: an end that comes late finds something to do. */
+#define PART_MAX_BYTES 4194304u
+#define PARTS_BEGIN_AT 4096u
+
+bool dvm_better_copied(const struct dvm_peer* peer, const struct dvm_request* send) {
+    return send->datatype->contiguous && dvi_lending_pays(peer->link, send->bytes);
+}
+
+static void lend(struct dvm_request* request, struct dvm_peer* peer, uint64_t bytes, uint32_t rights) {
+    struct dvm_copying* const copying = calloc(1, sizeof *copying);
+    if (copying == NULL) return;
+    copying->own = dvi_lend(peer->link, request->buffer, bytes, rights);
+    if (copying->own.loan == DVI_NO_LOAN) {
+        free(copying);
+        return;
+    }
+    copying->bytes = bytes;
+    const uint64_t parts = bytes / PART_MAX_BYTES + 1u;
+    copying->parts = parts < 2u ? 2u : (uint32_t)parts;
+    request->copying = copying;
+}
+
+void dvm_lend_message(struct dvm_request* send, struct dvm_peer* peer) {
+    lend(send, peer, send->bytes, DIVISI_LOAN_READ);
+}
+
+/* SAFETY: the length is the sender's word; it must fit in the buffer. What of it the sender lets be copied, the copy
+ * itself finds out. */
+void dvm_lend_room(struct dvm_request* receive, struct dvm_peer* peer, const struct dvi_lent* message) {
+    if (!receive->datatype->contiguous || receive->received > receive->bytes || receive->received == 0 ||
+        receive->received / PART_MAX_BYTES >= UINT32_MAX / 2u || message->claim >= DIVISI_RING_CLAIMS ||
+        !dvi_can_copy(peer->link, message))
+        return;
+    lend(receive, peer, receive->received, DIVISI_LOAN_WRITE);
+    if (receive->copying != NULL) receive->copying->theirs = *message;
+}
+
+void dvm_copy_soon(struct dvm_request* request) {
+    request->stage = DVM_TO_COPY;
+    dvm_queue_add(&engine.copies, &request->item);
+}
+
+bool dvm_copy_accepted(struct dvm_request* send, const struct dvm_acceptance* acceptance) {
+    if (send->copying == NULL || acceptance->receiver > UINT32_MAX) return false;
+    send->remote = acceptance->receiver;
+    send->copying->theirs = acceptance->lent;
+    divisi_tx_count(&engine.peers[send->partner].link->tx, send->bytes);
+    if (dvi_can_copy(engine.peers[send->partner].link, &acceptance->lent))
+        dvm_copy_soon(send);
+    else
+        send->stage = DVM_SHARED;
+    return true;
+}
+
+/* ---- copying ---- */
+
+static uint64_t part_begin(const struct dvm_copying* copying, uint32_t part) {
+    if (part >= copying->parts) return copying->bytes;
+    const uint64_t each = (copying->bytes / copying->parts + PARTS_BEGIN_AT - 1u) / PARTS_BEGIN_AT * PARTS_BEGIN_AT;
+    const uint64_t begin = each * part;
+    return begin < copying->bytes ? begin : copying->bytes;
+}
+
+static bool copy_parts(struct dvi_link* link, const struct dvm_request* request, uint32_t first, uint32_t end) {
+    const struct dvm_copying* const copying = request->copying;
+    const uint64_t begin = part_begin(copying, first);
+    const uint64_t bytes = part_begin(copying, end) - begin;
+    return dvi_copy_lent(link, &copying->theirs, request->type != DVM_SEND, begin, request->buffer + begin, bytes) == 0;
+}
+
+/* SAFETY: the counter is in memory that the peer writes: what comes from it is a part or not; and no more parts are
+ * done than there are. */
+static void copy(struct dvi_link* link, struct dvm_request* request) {
+    struct dvm_copying* const copying = request->copying;
+    const bool receives = request->type != DVM_SEND;
+    struct divisi_ring* const ring = receives ? link->rx.ring : link->tx.ring;
+    const uint32_t claim = receives ? copying->theirs.claim : copying->own.claim;
+    const uint32_t step = link->other_pu ? 1u : copying->parts;
+    while (copying->here < copying->parts) {
+        const uint32_t first = dvi_claim(ring, claim, step);
+        if (first >= copying->parts) return;
+        const uint32_t end = copying->parts - first < step ? copying->parts : first + step;
+        /* After a failure the rest is taken on and left. */
+        if (!copying->failed) copying->failed = !copy_parts(link, request, first, end);
+        copying->here += end - first;
+    }
+}
+
+/* What it has come to, for the user. */
+static int error_of(const struct dvm_request* request, const struct dvm_copying* copying) {
+    const struct dvm_peer* const peer = &engine.peers[request->partner];
+    if ((copying->failed || copying->failed_there) && dvi_gone(peer->link)) return dvm_lost_error(peer);
+    if (copying->failed)
+        return dvm_fail(MPI_ERR_BUFFER, "a buffer of %llu bytes, or that of rank %u of the job, is not all in memory",
+                        (unsigned long long)copying->bytes, request->partner);
+    if (copying->failed_there)
+        return dvm_fail(MPI_ERR_BUFFER, "rank %u of the job could not copy a message of %llu bytes", request->partner,
+                        (unsigned long long)copying->bytes);
+    return MPI_SUCCESS;
+}
+
+/* The receiver always tells; the sender only if it copied something. */
+static bool both_done(const struct dvm_request* request) {
+    const struct dvm_copying* const copying = request->copying;
+    return request->stage == DVM_SHARED &&
+           (copying->told || (request->type != DVM_SEND && copying->here == copying->parts));
+}
+
+/* false: they do not make up the message. */
+static bool finish_if_done(struct dvm_request* request) {
+    if (!both_done(request)) return true;
+    const struct dvm_copying copying = *request->copying;
+    if (copying.here + copying.there != copying.parts) return false;
+    dvm_transfer_end(request);
+    dvm_uninterested(&engine.peers[request->partner]);
+    const int error = error_of(request, &copying);
+    if (error != MPI_SUCCESS || request->type == DVM_SEND)
+        dvm_complete(request, error);
+    else
+        dvm_complete_receive(request);
+    return true;
+}
+
+bool dvm_copy_all(void) {
+    const bool any = !dvm_queue_empty(&engine.copies);
+    /* Who sleeps for what has just been sent can work beside us. */
+    if (any) dvi_wake_held();
+    while (!dvm_queue_empty(&engine.copies)) {
+        struct dvm_request* const request = DVM_OF_ITEM(engine.copies.first, struct dvm_request);
+        struct dvm_peer* const peer = &engine.peers[request->partner];
+        dvm_queue_remove(&engine.copies, &request->item);
+        copy(peer->link, request);
+        request->stage = DVM_SHARED;
+        if (request->type != DVM_SEND || request->copying->here != 0)
+            dvm_send_word(request, peer, DVM_TELLING);
+        else if (!finish_if_done(request))
+            dvm_lose(peer);
+    }
+    return any;
+}
+
+/* ---- telling ---- */
+
+void dvm_describe_copied(const struct dvm_request* request, struct dvm_copied* copied) {
+    copied->transfer = request->remote;
+    copied->parts = request->copying->here;
+    copied->failed = request->copying->failed;
+}
+
+void dvm_copied_told(struct dvm_request* request) {
+    struct dvm_peer* const peer = &engine.peers[request->partner];
+    request->stage = DVM_SHARED;
+    if (!finish_if_done(request)) dvm_lose(peer);
+}
+
+bool dvm_copied(struct dvm_peer* peer, const struct dvm_copied* copied) {
+    struct dvm_request* const request = dvm_transfer_at(copied->transfer, peer->rank);
+    if (request == NULL || request->copying == NULL || request->copying->told) return false;
+    if (request->stage != DVM_TO_COPY && request->stage != DVM_TELLING && request->stage != DVM_SHARED) return false;
+    struct dvm_copying* const copying = request->copying;
+    if (copied->parts > copying->parts || copied->failed > 1u) return false;
+    copying->told = true;
+    copying->there = copied->parts;
+    copying->failed_there = copied->failed != 0u;
+    return finish_if_done(request);
+}
+
+void dvm_end_copying(struct dvm_request* request) {
+    dvi_take_back(engine.peers[request->partner].link, &request->copying->own);
+    free(request->copying);
+    request->copying = NULL;
+}
