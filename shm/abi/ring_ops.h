@@ -47,7 +47,7 @@
  * machine may be moved from the one to the other. So the producer tries both, and keeps to what takes it less time.
  * (Below, the consumer's first look at what is in memory costs more.) */
 #define DIVISI_STREAM_MIN_BYTES 8192u
-/* Whole pieces that make a trial, and how many such rounds are between trials of what was slower. */
+/* Pieces that make a round, and how many rounds are between trials of what was slower. */
 #define DIVISI_STORE_TRIAL_PIECES 16u
 #define DIVISI_STORE_TRIAL_EVERY 64u
 
@@ -74,7 +74,7 @@ struct divisi_tx {
     uint32_t store;      /* DIVISI_STORE_*, of this round */
     uint32_t stored;     /* pieces of it */
     uint32_t rounds;
-    uint64_t least;       /* ticks that a piece of it took */
+    uint64_t least;       /* ticks that a KiB of it took */
     uint64_t least_of[2]; /* of the last round of either; 0: there was none yet */
     /* Timed rings only. `free_slots` is 0 whenever no slot has been given its time, so that every slot comes by
      * divisi_tx_make_room; `room` is what is free. */
@@ -130,7 +130,7 @@ static inline void divisi_tx_init(struct divisi_tx* tx, void* base, uint32_t rin
     tx->free_slots = tx->slot_count;
     tx->free_bulk = tx->bulk_bytes;
     tx->sent = tx->own_sent;
-    tx->store = DIVISI_STORE_PAST_CACHE;
+    tx->store = DIVISI_STORE_CACHED;
     tx->least = UINT64_MAX;
 }
 
@@ -318,7 +318,7 @@ static inline int divisi_tx_small(struct divisi_tx* tx, uint64_t tag, const void
     return DIVISI_RING_OK;
 }
 
-/* A whole piece took so many ticks. The least of a round counts: whatever disturbs only adds. */
+/* A piece took so many ticks a KiB. The least of a round counts: whatever disturbs only adds. */
 static inline void divisi_tx_judge_store(struct divisi_tx* tx, uint64_t ticks) {
     if (ticks < tx->least) tx->least = ticks;
     if (++tx->stored < DIVISI_STORE_TRIAL_PIECES) return;
@@ -334,10 +334,11 @@ static inline void divisi_tx_fill_bulk(struct divisi_tx* tx, const unsigned char
     const uint32_t room = tx->bulk_bytes - tx->bulk_at;
     const uint32_t first = bytes < room ? bytes : room;
     const uint32_t taken = divisi_round_to_lines(bytes);
-    const uint64_t begin = __builtin_ia32_rdtsc();
+    const int judged = bytes >= DIVISI_STREAM_MIN_BYTES;
+    const uint64_t begin = judged ? __builtin_ia32_rdtsc() : 0u;
     divisi_copy_into_bulk(tx->bulk + tx->bulk_at, data, first, tx->store);
     if (bytes > first) divisi_copy_into_bulk(tx->bulk, data + first, bytes - first, tx->store);
-    if (bytes == tx->piece_bytes) divisi_tx_judge_store(tx, __builtin_ia32_rdtsc() - begin);
+    if (judged) divisi_tx_judge_store(tx, (__builtin_ia32_rdtsc() - begin) * 1024u / bytes);
     tx->bulk_at += taken;
     if (tx->bulk_at >= tx->bulk_bytes) tx->bulk_at -= tx->bulk_bytes;
     tx->free_bulk -= taken;
