@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hv/own_calls.hpp"
 #include "hv/program.hpp"
 
 namespace divisi::hv {
@@ -31,11 +32,6 @@ struct Call {
     }
     [[nodiscard]] AddressSpace& memory() const { return program.memory(); }
 };
-
-// The numbers of the system calls that are ours (shm/abi/node_page.h): beyond those of Linux.
-inline constexpr std::uint64_t kSysCopyLent = 509;
-inline constexpr std::uint64_t kSysWakeAndWait = 510;
-inline constexpr std::uint64_t kSysEndJob = 511;
 
 // Results that are not a value: the thread waits and is woken with the result; or the registers are already as they
 // should be.
