@@ -35,6 +35,18 @@ std::vector<CpuPlace> places_of(const ProgramSpec& spec) {
 // where exits are dear (kvm/fast_calls.hpp).
 constexpr std::uint32_t kLooks = 500;
 
+void end_call(Thread& thread, SysResult result) {
+    thread.context.regs.rax = static_cast<std::uint64_t>(result);
+    thread.restart = result == kRestart || result == kRestartAlways ? result : 0;
+}
+
+// If its call is one to be made again.
+void make_call_again(Thread& thread) {
+    if (std::exchange(thread.restart, 0) == 0) return;
+    thread.context.regs.rax = thread.call_number;
+    thread.context.regs.rip -= 2;  // back onto the SYSCALL
+}
+
 // What a program has left in a node's processor goes with it.
 class Farewell {
 public:
@@ -215,7 +227,7 @@ bool Program::handle_syscall(Thread& thread, Vcpu& vcpu, unsigned cpu) {
     if (thread.sched.state == Thread::Scheduling::State::kDead) return false;
     if (result == kLeavesRegisters) return true;
     if (result != kWaits) {
-        regs.rax = static_cast<std::uint64_t>(result);
+        end_call(thread, result);
         if (call.number == SYS_sched_yield) {
             if (scheduler_.yield(thread, true)) return false;
             // Nobody else in this program: then let other nodes have the PU.
@@ -233,7 +245,7 @@ bool Program::handle_syscall(Thread& thread, Vcpu& vcpu, unsigned cpu) {
 void Program::complete_wait(Thread& thread) {
     SysResult result = thread.sched.wake_result;
     if (const auto finish_call = std::exchange(thread.on_resume, nullptr)) result = finish_call(result);
-    thread.context.regs.rax = static_cast<std::uint64_t>(result);
+    end_call(thread, result);
 }
 
 void Program::interrupt(Thread& thread) {
@@ -265,13 +277,11 @@ bool Program::deliver_signals(Thread& thread, Vcpu& vcpu) {
             terminate(info->signo, std::move(fault));
             return false;
         }
-        const auto result = static_cast<SysResult>(regs.rax);
-        if (result == kRestartAlways || (result == kRestart && (action.flags & SA_RESTART) != 0)) {
-            regs.rax = thread.call_number;
-            regs.rip -= 2;  // back onto the SYSCALL
-        } else if (result == kRestart) {
+        if (thread.restart == kRestart && (action.flags & SA_RESTART) == 0) {
+            thread.restart = 0;
             regs.rax = static_cast<std::uint64_t>(-EINTR);
         }
+        make_call_again(thread);
         const SignalSet before = thread.blocked;
         if (!vcpu.save(thread.context) || !enter_handler(thread, memory_, action, *info) ||
             !vcpu.load(thread.context)) {
@@ -292,11 +302,7 @@ bool Program::deliver_signals(Thread& thread, Vcpu& vcpu) {
         thread.restore_blocked = false;
         pass_on_signals(thread, before);
     }
-    const auto result = static_cast<SysResult>(regs.rax);
-    if (result == kRestart || result == kRestartAlways) {
-        regs.rax = thread.call_number;
-        regs.rip -= 2;
-    }
+    make_call_again(thread);
     return true;
 }
 

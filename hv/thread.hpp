@@ -94,6 +94,7 @@ struct Thread {
     ThreadContext context;
     ThreadName name;
     std::uint64_t call_number = 0;  // of its present or last system call
+    std::int64_t restart = 0;       // that call is to be made again: kRestart or kRestartAlways (syscalls/call.hpp)
 
     std::atomic<int> policy{0};  // as sched_setscheduler(2) was told, of the ordinary ones; changes nothing
 
