@@ -24,6 +24,7 @@ Result<json::object> parse_object(std::string_view text) {
     json::error_code error;
     json::parse_options options;
     options.max_depth = 32;
+    options.allow_invalid_utf8 = true;
     json::value value = json::parse(json::string_view(text.data(), text.size()), error, {}, options);
     if (error) return make_error(Errc::kProtocol, "not JSON: " + error.message());
     if (!value.is_object()) return make_error(Errc::kProtocol, "not a JSON object");

@@ -14,7 +14,8 @@ namespace divisi {
 
 namespace json = boost::json;
 
-// Parses a whole document whose root is an object. Nesting is limited to 32.
+// Parses a whole document whose root is an object. Nesting is limited to 32. Strings may hold any bytes, as a program's
+// arguments, variables and paths may: who hands them on to others makes text of them (as_utf8 in base/printable.hpp).
 Result<json::object> parse_object(std::string_view text);
 
 // Required fields.

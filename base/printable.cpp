@@ -1,5 +1,7 @@
 #include "base/printable.hpp"
 
+#include <algorithm>
+
 namespace divisi {
 namespace {
 
@@ -37,6 +39,16 @@ std::size_t utf8_length(std::string_view text) {
         return continues(1) && continues(2) && continues(3) && !overlong && !beyond ? 4 : 0;
     }
     return 0;
+}
+
+std::string as_utf8(std::string_view text) {
+    std::string result(text);
+    for (std::size_t at = 0; at < result.size();) {
+        const std::size_t length = utf8_length(text.substr(at));
+        if (length == 0) result[at] = '?';
+        at += std::max<std::size_t>(1, length);
+    }
+    return result;
 }
 
 std::string printable(std::string_view text) {

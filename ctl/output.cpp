@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/fd.hpp"
+#include "base/printable.hpp"
 
 namespace divisi::ctl {
 namespace {
@@ -109,7 +110,7 @@ std::string Table::text() const {
 std::string pretty(const json::value& value) {
     std::string out;
     append(out, value, 0, false);
-    return out;
+    return as_utf8(out);
 }
 
 Result<void> print(std::string_view text) {

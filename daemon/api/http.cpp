@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <optional>
 
+#include "base/printable.hpp"
+
 namespace divisi::api {
 namespace {
 
@@ -130,7 +132,7 @@ Fd open_peer(const Peer& peer) {
 Response json_response(int status, const json::object& body) {
     Response response;
     response.status = status;
-    response.body = json::serialize(body) + '\n';
+    response.body = as_utf8(json::serialize(body)) + '\n';
     return response;
 }
 

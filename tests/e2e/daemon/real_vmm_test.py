@@ -109,6 +109,32 @@ int main(void) {  // most of what a node has, one page of it with other rights
         self.assertFalse(alive(pid))
         self.assertEqual(os.listdir(self.topologies()), [])
 
+    def test_arguments_variables_and_paths_of_any_bytes(self):
+        os.mkdir(os.path.join(self.state, "caf\udce9"))
+        path = os.path.join(self.state, "caf\udce9", "\udcff")
+        os.rename(self.program, path)
+        self.env["GREETING"] = "caf\udce9"
+        command = ("./\udcff", "\udcfe")
+        self.carve(nodes=1)
+        folder = os.path.dirname(path)
+        for words in (("pair",), ("--native", "-n", "1"), ("--policy", self.policy("once", 1))):
+            said = os.path.join(self.state, "said")
+            with open(said, "wb") as file:
+                process = self.start("divisi", "run", *words, "--report", "report", "--", *command, cwd=folder, stdout=file)
+                problems = process.communicate(timeout=60)[1]
+                self.assertEqual(process.returncode, 0, problems)
+            with open(said, "rb") as file:
+                self.assertEqual(file.read(), b"hello \xfe caf\xe9\n")
+            with open(os.path.join(folder, "report"), encoding="utf-8") as file:
+                self.assertEqual(json.load(file).get("argv", ["./?", "?"]), ["./?", "?"])
+        self.assertEqual(self.ok("run", "pair", "--detach", "--", *command, cwd=folder), "pair.2\n")
+        wait_for(lambda: self.json("show", "--job", "pair.2")["state"] == "ended", "the job ends")
+        self.assertEqual(self.json("show", "--job", "pair.2")["argv"], ["./?", "?"])
+        self.assertIn("'caf?': a topology's name", self.divisi("show", "caf\udce9", exit=2).stderr)
+        with open(os.path.join(self.state, "bad.yaml"), "wb") as file:
+            file.write(b"apiVersion: divisi/v1 # caf\xe9\n")
+        self.assertIn("bad.yaml:1:28: not UTF-8", self.divisi("carve", "bad.yaml", cwd=self.state, exit=3).stderr)
+
     def test_it_has_given_up_what_it_does_not_need(self):
         pid = self.carve()
         with open("/proc/%d/status" % pid) as file:

@@ -27,6 +27,12 @@ TEST(Printable, ReplacesWhatIsNotUtf8) {
     EXPECT_EQ(printable("\xe2\x80"), "??");
 }
 
+TEST(AsUtf8, ReplacesOnlyWhatIsNotUtf8) {
+    EXPECT_EQ(as_utf8("größer\n\x1b\x7f"), "größer\n\x1b\x7f");
+    EXPECT_EQ(as_utf8("caf\xe9 \xff\xe2\x80"), "caf? ???");
+    EXPECT_EQ(as_utf8(""), "");
+}
+
 TEST(Utf8Length, TellsCharactersFromNonsense) {
     EXPECT_EQ(utf8_length("a"), 1U);
     EXPECT_EQ(utf8_length("ä"), 2U);
