@@ -21,12 +21,17 @@ std::string wanted_state_dir() {
 }  // namespace
 
 Result<std::string> state_dir() {
-    std::string path = wanted_state_dir();
+    std::error_code error;
+    std::string path = std::filesystem::absolute(wanted_state_dir(), error).string();
+    if (error) return Error{error, "cannot tell where the state folder is", wanted_state_dir(), {}};
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
         return system_error(errno, "cannot make the state folder", path, "set DIVISI_STATE_DIR to one you may write");
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) return system_error(errno, "cannot use the state folder", path);
-    if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid())
+    if (!S_ISDIR(status.st_mode))
+        return make_error(Errc::kFailed, "the state folder is no folder", path,
+                          "set DIVISI_STATE_DIR to one of your own");
+    if (status.st_uid != ::geteuid())
         return make_error(Errc::kFailed, "the state folder belongs to someone else", path,
                           "set DIVISI_STATE_DIR to one of your own");
     return path;

@@ -16,7 +16,8 @@
 namespace divisi {
 
 // $DIVISI_STATE_DIR, else $XDG_RUNTIME_DIR/divisi, else /run/divisi for root, else /tmp/divisi-<uid>.
-// Made with mode 0700 where it is missing. Errors: errno; kFailed when it exists and belongs to someone else.
+// An absolute path. Made with mode 0700 where it is missing. Errors: errno; kFailed when it exists and is no folder, or
+// belongs to someone else.
 Result<std::string> state_dir();
 
 std::string daemon_socket(const std::string& state);

@@ -128,6 +128,7 @@ Result<void> serve(const Options& options, EndSignals& signals) {
     DIVISI_TRY_ASSIGN(const std::string state, checked_state_dir());
     DIVISI_TRY_ASSIGN(const auto idle, idle_time(options));
     DIVISI_TRY_ASSIGN(const std::string vmm, vmm_program());
+    (void)!::chdir("/");  // keep no folder busy
     DIVISI_TRY_ASSIGN(const Fd lock, take_lock(state));
     Topologies topologies({.state = state, .vmm = vmm});
     DIVISI_TRY(topologies.start());
@@ -178,7 +179,6 @@ int run(int argc, char** argv) {
         return app.exit(error) == 0 ? 0 : 2;
     }
     raise_descriptor_limit();
-    (void)!::chdir("/");  // keep no folder busy
     spdlog::set_default_logger(spdlog::stderr_color_mt("divisid"));
     spdlog::set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
     if (options.verbose) spdlog::set_level(spdlog::level::debug);

@@ -15,6 +15,12 @@ class Autostart(SandboxTest):
         self.assertEqual(self.json("ls")["topologies"], [])
         self.assertTrue(alive(self.daemon_pid()))
 
+    def test_state_folder_may_be_named_from_where_one_is(self):
+        folder, name = os.path.split(self.state)
+        subprocess.run([os.path.join(BIN, "divisi"), "carve", self.policy()], check=True, capture_output=True, cwd=folder,
+                       env=dict(self.env, DIVISI_STATE_DIR=name))
+        self.assertEqual(self.names(), ["pair"])
+
     def test_status_does_not_start_one(self):
         result = self.divisi("daemon", "status", exit=1)
         self.assertIn("no daemon runs", result.stderr)

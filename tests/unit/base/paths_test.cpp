@@ -54,6 +54,13 @@ TEST(StateDir, LiesInTheRuntimeFolderOfTheUser) {
     EXPECT_EQ(*state_dir(), dir / "divisi");
 }
 
+TEST(StateDir, IsTheSameFromEverywhere) {
+    const TempDir dir;
+    ASSERT_EQ(::chdir(dir.path().c_str()), 0);
+    const Variable own("DIVISI_STATE_DIR", "state");
+    EXPECT_EQ(*state_dir(), dir / "state");
+}
+
 TEST(StateDir, IsMadeForItsOwnerOnlyAndTakenUpAgain) {
     const TempDir dir;
     const Variable own("DIVISI_STATE_DIR", dir / "state");
@@ -74,7 +81,9 @@ TEST(StateDir, RefusesALinkAndAFile) {
     EXPECT_THAT(refused.error().message(), HasSubstr(dir / "link"));
     EXPECT_THAT(refused.error().message(), HasSubstr("DIVISI_STATE_DIR"));
     const Variable file("DIVISI_STATE_DIR", "/proc/version");
-    EXPECT_FALSE(state_dir());
+    const auto no_folder = state_dir();
+    ASSERT_FALSE(no_folder);
+    EXPECT_THAT(no_folder.error().message(), HasSubstr("/proc/version: the state folder is no folder"));
 }
 
 TEST(StateDir, RefusesAFolderOfSomeoneElse) {
