@@ -19,6 +19,7 @@
 #include "ctl/progress.hpp"
 #include "ctl/run_native.hpp"
 #include "ctl/verbs.hpp"
+#include "partitioner/interconnect.hpp"
 
 namespace divisi::ctl {
 namespace {
@@ -221,10 +222,13 @@ void add_run(CLI::App& app, Context& context) {
     verb->add_option("--policy", options->policy, "Carve this policy for the one run, and release it afterwards")
         ->type_name("FILE");
     add_override_options(*verb, options->overrides);
-    verb->add_option("-n,--nodes", options->nodes, "Use the first K nodes only")->type_name("K");
+    const CLI::Range count(1, static_cast<int>(partitioner::kMaxNodes));
+    verb->add_option("-n,--nodes", options->nodes, "Use the first K nodes only")->check(count)->type_name("K");
     verb->add_option("--ranks", options->ranks, "Processes (default: one a node, or one in shared-memory mode)")
+        ->check(count)
         ->type_name("R");
     verb->add_option("--threads", options->threads, "CPUs a process sees (default: as the mode implies)")
+        ->check(count)
         ->type_name("T");
     verb->add_option("--host-ranks", options->host_ranks, "Leave these ranks to host processes; see 'divisi join'")
         ->delimiter(',')

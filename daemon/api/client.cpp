@@ -36,6 +36,12 @@ Result<json::object> Client::call(const std::string& method, const std::string& 
     return parse_object(response.body);
 }
 
+Result<json::object> Client::of_topology(const std::string& method, const std::string& name, const std::string& what,
+                                         const std::optional<json::object>& body) {
+    DIVISI_TRY(check_name(name));
+    return call(method, topology_path(name) + what, body);
+}
+
 Result<json::object> Client::info() {
     return call("GET", "/v1/info");
 }
@@ -49,15 +55,15 @@ Result<json::object> Client::topologies() {
 }
 
 Result<json::object> Client::topology(const std::string& name) {
-    return call("GET", topology_path(name));
+    return of_topology("GET", name, "");
 }
 
 Result<json::object> Client::traffic(const std::string& name) {
-    return call("GET", topology_path(name) + "/traffic");
+    return of_topology("GET", name, "/traffic");
 }
 
 Result<json::object> Client::threads(const std::string& name, bool backtrace) {
-    return call("GET", topology_path(name) + "/threads" + (backtrace ? "?backtrace=true" : ""));
+    return of_topology("GET", name, backtrace ? "/threads?backtrace=true" : "/threads");
 }
 
 Result<json::object> Client::carve(const CarveRequest& request) {
@@ -65,11 +71,11 @@ Result<json::object> Client::carve(const CarveRequest& request) {
 }
 
 Result<json::object> Client::switch_mode(const std::string& name, const SwitchRequest& request) {
-    return call("POST", topology_path(name) + "/switch", to_json(request));
+    return of_topology("POST", name, "/switch", to_json(request));
 }
 
 Result<json::object> Client::release(const std::string& name, bool force) {
-    return call("DELETE", topology_path(name) + (force ? "?force=true" : ""));
+    return of_topology("DELETE", name, force ? "?force=true" : "");
 }
 
 Result<json::object> Client::jobs() {
@@ -81,7 +87,7 @@ Result<json::object> Client::job(const std::string& id) {
 }
 
 Result<json::object> Client::start_job(const std::string& name, const JobRequest& request) {
-    return call("POST", topology_path(name) + "/jobs", to_json(request));
+    return of_topology("POST", name, "/jobs", to_json(request));
 }
 
 Result<json::object> Client::kill_job(const std::string& id, int signo) {

@@ -44,6 +44,8 @@ public:
 
 private:
     Result<Response> exchange_text(const std::string& method, const std::string& target, const std::string& body);
+    Result<json::object> of_topology(const std::string& method, const std::string& name, const std::string& what,
+                                     const std::optional<json::object>& body = {});
     Result<json::object> call(const std::string& method, const std::string& target,
                               const std::optional<json::object>& body = {});
 

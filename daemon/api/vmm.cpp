@@ -46,7 +46,8 @@ Result<Program> open_program(const std::string& path) {
         return make_error(Errc::kBadImage, S_ISDIR(status.st_mode) ? "is a folder, not a program" : "is no program",
                           path);
     if (::access(path.c_str(), X_OK) != 0)
-        return make_error(Errc::kBadImage, "is not executable", path, "chmod +x it, if it is a program");
+        return make_error(Errc::kBadImage, "is not executable", path,
+                          "chmod +x it, if it is a program; nothing is where a file system is mounted noexec");
     auto file = open_file(path, O_RDONLY);
     if (!file)
         return make_error(Errc::kBadImage, "cannot be read: " + file.error().cause.message(), path,

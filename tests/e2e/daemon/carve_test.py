@@ -140,6 +140,7 @@ class Carve(SandboxTest):
     def test_release_of_several_goes_on_after_a_failure(self):
         self.ok("carve", self.policy())
         self.assertIn("nope", self.divisi("release", "nope", "pair", exit=1).stderr)
+        self.assertIn("may not be empty", self.divisi("release", "", exit=2).stderr)
         self.assertEqual(self.names(), [])
 
     def test_release_of_one_that_does_not_end(self):

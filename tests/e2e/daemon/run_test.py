@@ -36,6 +36,12 @@ class Run(SandboxTest):
         self.ok("switch", "pair", "shared-memory")
         self.assertEqual(self.ok("run", "pair", "--", "sh", "-c", count), "x\n")
 
+    def test_what_is_no_count_is_refused(self):
+        for option in ("-n", "--ranks", "--threads"):
+            for count in ("0", "-1", "1025", "99999999999999999999", "all"):
+                said = self.divisi("run", "pair", option, count, "--", "true", exit=125).stderr
+                self.assertIn(count, said)
+
     def test_label(self):
         lines = self.ok("run", "pair", "--label", "--", "echo", "hi").splitlines()
         self.assertEqual(sorted(lines), ["[%d] hi" % rank for rank in range(4)])
