@@ -209,8 +209,6 @@ private:
     FaultOutcome fault_locked(Gva address, Access access, std::vector<FrameRun>& taken);
     // The VMM's pointer to the page, or null; needs the map held.
     std::byte* reach(Gva address, bool write) const;
-    // For how long, up to `most` bytes, what follows `at`, which is at `reached`, follows there, too.
-    std::size_t stretch(Gva at, const std::byte* reached, std::size_t most, bool write) const;
     template <typename Step>
     bool walk(Gva at, std::size_t bytes, bool write, Step step);
 
