@@ -37,8 +37,12 @@ Result<Fd> open_file(const std::string& path, int flags, unsigned mode) {
 Result<Fd> create_memfd(const std::string& name, std::size_t size_bytes) {
     Fd fd(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd.valid()) return system_error(errno, "cannot create a memory file", name);
-    if (::ftruncate(fd.get(), static_cast<off_t>(size_bytes)) != 0)
-        return system_error(errno, "cannot size a memory file to " + std::to_string(size_bytes) + " bytes", name);
+    if (::ftruncate(fd.get(), static_cast<off_t>(size_bytes)) != 0) {
+        const int error = errno;
+        return system_error(
+            error, "cannot size a memory file to " + std::to_string(size_bytes) + " bytes", name,
+            error == EFBIG ? "memory counts as a file: raise ulimit -f, and stop a daemon that has the old one" : "");
+    }
     if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
         return system_error(errno, "cannot seal the size of a memory file", name);
     return fd;

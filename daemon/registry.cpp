@@ -36,10 +36,13 @@ Result<Entry> Registry::reserve(Facts facts, bool make_unique, std::uint64_t mac
     const std::string base = facts.name;
     for (int number = 2; make_unique && entries_.contains(facts.name); ++number)
         facts.name = fmt::format("{}-{}", base, number);
-    if (const auto found = entries_.find(facts.name); found != entries_.end())
-        return make_error(Errc::kExists, fmt::format("exists already (it is {})", to_string(found->second.state)),
-                          title(facts.name),
-                          fmt::format("carve under another --name, or first: divisi release {}", facts.name));
+    if (const auto found = entries_.find(facts.name); found != entries_.end()) {
+        const State state = found->second.state;
+        return make_error(Errc::kExists, fmt::format("exists already (it is {})", to_string(state)), title(facts.name),
+                          state == State::kReleasing
+                              ? "try again when that is done"
+                              : fmt::format("carve under another --name, or first: divisi release {}", facts.name));
+    }
     DIVISI_TRY(check_memory(facts.name, facts.claims, holders_locked(), machine_memory));
     Entry entry{next_serial_++, State::kCarving, std::move(facts), nullptr};
     entries_.emplace(entry.facts.name, entry);

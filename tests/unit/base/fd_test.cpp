@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 
 #include "tests/support/temp_dir.hpp"
@@ -94,6 +95,18 @@ TEST(Memfd, RefusesAnImpossibleSize) {
     const auto fd = create_memfd("test", ~std::size_t{0});
     ASSERT_FALSE(fd);
     EXPECT_THAT(fd.error().message(), HasSubstr("18446744073709551615 bytes"));
+}
+
+TEST(Memfd, SaysWhatKeepsItSmall) {
+    rlimit old{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+    const rlimit small{4096, old.rlim_max};
+    ::signal(SIGXFSZ, SIG_IGN);
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+    const auto fd = create_memfd("test", 8192);
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
+    ASSERT_FALSE(fd);
+    EXPECT_THAT(fd.error().message(), HasSubstr("ulimit -f"));
 }
 
 TEST(ReadFile, ReturnsTheWholeContent) {

@@ -114,6 +114,13 @@ TEST(Registry, ForgetsAnEndWhenTheNameLivesAgain) {
     EXPECT_TRUE(ready.registry.ends().empty());
 }
 
+TEST(Registry, DoesNotAdviseToReleaseWhatIsBeingReleased) {
+    Ready ready;
+    EXPECT_THAT(ready.registry.reserve(named("x"), false, 0).error().message(), HasSubstr("divisi release x"));
+    ASSERT_TRUE(ready.registry.begin("x", State::kReleasing));
+    EXPECT_THAT(ready.registry.reserve(named("x"), false, 0).error().message(), HasSubstr("try again"));
+}
+
 TEST(Registry, DoesNotRememberAReleasedOne) {
     Ready ready;
     ASSERT_TRUE(ready.registry.begin("x", State::kReleasing));
