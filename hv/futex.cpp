@@ -148,6 +148,7 @@ void FutexTable::move_to_lock(Queue& from, const Key& from_key, const Word& targ
 }
 
 SysResult FutexTable::requeue_to_lock(const Word& from, const Word& target, std::uint32_t move_count) {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     if (load(from.host) != from.expected) return -EAGAIN;
     SysResult done = 0;
@@ -160,7 +161,7 @@ SysResult FutexTable::requeue_to_lock(const Word& from, const Word& target, std:
         if (const SysResult error = claim(*first.thread, target, true, acquired); error != 0)
             return done != 0 ? done : error;
         if (acquired) {
-            finish(*first.thread, 0);
+            finish(*first.thread, 0, rousing);
         } else {
             move_to_lock(queue->second, from.key, target);
             if (queue->second.empty()) queues_.erase(queue);
@@ -171,7 +172,7 @@ SysResult FutexTable::requeue_to_lock(const Word& from, const Word& target, std:
 }
 
 // SAFETY: whatever the program makes of the word meanwhile, the store is one it could have made itself.
-void FutexTable::hand_over(const Key& key, std::uint32_t* word, std::uint32_t mark) {
+void FutexTable::hand_over(const Key& key, std::uint32_t* word, std::uint32_t mark, Rousing& rousing) {
     const auto queue = queues_.find(key);
     const auto is_lock = [](const Waiter& waiter) { return waiter.lock != nullptr; };
     if (queue != queues_.end()) {
@@ -180,7 +181,7 @@ void FutexTable::hand_over(const Key& key, std::uint32_t* word, std::uint32_t ma
             const bool more = std::any_of(std::next(first), queue->second.end(), is_lock);
             const auto owner = static_cast<std::uint32_t>(first->thread->tid);
             std::atomic_ref(*word).store(owner | mark | (more ? FUTEX_WAITERS : 0U));
-            finish(*first->thread, 0);
+            finish(*first->thread, 0, rousing);
             return;
         }
     }
@@ -188,13 +189,15 @@ void FutexTable::hand_over(const Key& key, std::uint32_t* word, std::uint32_t ma
 }
 
 SysResult FutexTable::unlock(const Thread& thread, const Word& word) {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     if ((load(word.host) & FUTEX_TID_MASK) != static_cast<std::uint32_t>(thread.tid)) return -EPERM;
-    hand_over(word.key, const_cast<std::uint32_t*>(word.host), 0);
+    hand_over(word.key, const_cast<std::uint32_t*>(word.host), 0, rousing);
     return 0;
 }
 
 void FutexTable::owner_died(const Thread& thread) {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     if (lock_waits_ == 0) return;
     std::map<Key, std::uint32_t*> held;
@@ -206,10 +209,10 @@ void FutexTable::owner_died(const Thread& thread) {
                 held.emplace(key, waiter.lock);
         }
     }
-    for (const auto& [key, word] : held) hand_over(key, word, FUTEX_OWNER_DIED);
+    for (const auto& [key, word] : held) hand_over(key, word, FUTEX_OWNER_DIED, rousing);
 }
 
-void FutexTable::finish(Thread& thread, std::int64_t result, Scheduler::Idlers* idlers) {
+void FutexTable::finish(Thread& thread, std::int64_t result, Rousing& rousing) {
     const auto found = waits_.find(&thread);
     if (found == waits_.end()) return;
     for (const Key& key : found->second.keys) {
@@ -223,37 +226,35 @@ void FutexTable::finish(Thread& thread, std::int64_t result, Scheduler::Idlers* 
     const std::uint64_t ticket = found->second.ticket;
     lock_waits_ -= found->second.lock ? 1 : 0;
     waits_.erase(found);
-    Scheduler& scheduler = thread.program.scheduler();
-    if (idlers != nullptr) {
-        scheduler.wake(thread, ticket, result, *idlers);
-    } else {
-        scheduler.wake(thread, ticket, result);
-    }
+    thread.program.scheduler().wake(thread, ticket, result, rousing);
 }
 
 void FutexTable::timed_out(Thread& thread, std::uint64_t ticket) {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     // The ticket tells this wait from a later one of the same thread (or of another at the same address).
     const auto found = waits_.find(&thread);
-    if (found != waits_.end() && found->second.ticket == ticket) finish(thread, -ETIMEDOUT);
+    if (found != waits_.end() && found->second.ticket == ticket) finish(thread, -ETIMEDOUT, rousing);
 }
 
 void FutexTable::interrupt(Thread& thread, std::int64_t result) {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     const auto found = waits_.find(&thread);
     const bool locks = found != waits_.end() && found->second.lock;
     // Who was moved cannot ask again: what it waited for first is over.
     const std::int64_t restart = locks && found->second.moved ? -EAGAIN : kRestartAlways;
-    finish(thread, locks && result == kRestart ? restart : result);
+    finish(thread, locks && result == kRestart ? restart : result, rousing);
 }
 
 void FutexTable::wake_windows() {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     std::vector<Thread*> waiting;
     for (const auto& [thread, wait] : waits_) {
         if (wait.keys.front().window) waiting.push_back(thread);
     }
-    for (Thread* thread : waiting) finish(*thread, 0);
+    for (Thread* thread : waiting) finish(*thread, 0, rousing);
 }
 
 void FutexTable::share_windows(std::function<void()> waits) {
@@ -297,8 +298,7 @@ void FutexTable::forget(const Program& program) {
     }
 }
 
-SysResult FutexTable::wake_locked(const Key& key, std::uint32_t count, std::uint32_t bitset,
-                                  Scheduler::Idlers* idlers) {
+SysResult FutexTable::wake_locked(const Key& key, std::uint32_t count, std::uint32_t bitset, Rousing& rousing) {
     SysResult woken = 0;
     while (woken < static_cast<SysResult>(count)) {
         const auto queue = queues_.find(key);
@@ -307,38 +307,33 @@ SysResult FutexTable::wake_locked(const Key& key, std::uint32_t count, std::uint
             return !item.wants_lock() && (item.bitset & bitset) != 0;
         });
         if (waiter == queue->second.end()) break;
-        finish(*waiter->thread, waiter->index, idlers);
+        finish(*waiter->thread, waiter->index, rousing);
         ++woken;
     }
     return woken;
 }
 
 SysResult FutexTable::wake(Key key, std::uint32_t count, std::uint32_t bitset) {
-    const std::lock_guard lock(mutex_);
-    return wake_locked(key, count, bitset);
+    Rousing rousing;
+    return wake({&key, 1}, count, bitset, rousing);
 }
 
-SysResult FutexTable::wake(const Thread& waker, Key key, std::uint32_t count, std::uint32_t bitset) {
-    // Others' programs may be gone once the lock is let go of: theirs are roused under it.
-    if (key.space != &waker.program || key.window) return wake(key, count, bitset);
-    Scheduler::Idlers idlers;
+SysResult FutexTable::wake(std::span<const Key> keys, std::uint32_t count, std::uint32_t bitset, Rousing& rousing) {
+    const std::lock_guard lock(mutex_);
     SysResult woken = 0;
-    {
-        const std::lock_guard lock(mutex_);
-        woken = wake_locked(key, count, bitset, &idlers);
-    }
-    waker.program.scheduler().rouse(idlers, static_cast<unsigned>(waker.sched.cpu));
+    for (const Key& key : keys) woken += wake_locked(key, count, bitset, rousing);
     return woken;
 }
 
 SysResult FutexTable::requeue(Key from, Key to, std::uint32_t wake_count, std::uint32_t move_count,
                               std::optional<Word> check) {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     if (check && load(check->host) != check->expected) return -EAGAIN;
     // Who waits to own the word is for FUTEX_UNLOCK_PI alone.
     const auto first = queues_.find(from);
     if (first != queues_.end() && first->second.front().wants_lock()) return -EINVAL;
-    const SysResult woken = wake_locked(from, wake_count, ~0U);
+    const SysResult woken = wake_locked(from, wake_count, ~0U, rousing);
     SysResult moved = 0;
     const auto source = queues_.find(from);
     if (source != queues_.end() && from != to) {
@@ -365,10 +360,11 @@ SysResult FutexTable::wake_op(Key first, std::uint32_t first_count, Key second, 
     if (((operation >> 28U) & FUTEX_OP_OPARG_SHIFT) != 0) argument = 1U << (argument & 31U);
     const std::uint32_t comparison = (operation >> 24U) & 15U;
     if (kind > FUTEX_OP_XOR || comparison > FUTEX_OP_CMP_GE) return -ENOSYS;
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     const std::uint32_t old = operate(target, kind, argument);
-    SysResult woken = wake_locked(first, first_count, ~0U);
-    if (compare(comparison, old, field(operation, 0))) woken += wake_locked(second, second_count, ~0U);
+    SysResult woken = wake_locked(first, first_count, ~0U, rousing);
+    if (compare(comparison, old, field(operation, 0))) woken += wake_locked(second, second_count, ~0U, rousing);
     return woken;
 }
 

@@ -15,6 +15,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "hv/address_space.hpp"
@@ -46,8 +47,8 @@ public:
                    std::optional<Timers::Clock::time_point> deadline);
     // Wakes up to `count`; returns how many.
     SysResult wake(Key key, std::uint32_t count, std::uint32_t bitset);
-    // The same, by a thread that may well wake others of its own program.
-    SysResult wake(const Thread& waker, Key key, std::uint32_t count, std::uint32_t bitset);
+    // The same on each of several words; their nodes are the caller's to rouse.
+    SysResult wake(std::span<const Key> keys, std::uint32_t count, std::uint32_t bitset, Rousing& rousing);
     // FUTEX_REQUEUE and FUTEX_CMP_REQUEUE (with `check`).
     SysResult requeue(Key from, Key to, std::uint32_t wake_count, std::uint32_t move_count, std::optional<Word> check);
     // FUTEX_WAKE_OP; `target` is the word that is operated on.
@@ -118,12 +119,11 @@ private:
     SysResult claim(const Thread& thread, const Word& lock, bool may_wait, bool& acquired);
     // The waiter goes from the front of its queue to the end of the lock's.
     void move_to_lock(Queue& from, const Key& from_key, const Word& target);
-    void hand_over(const Key& key, std::uint32_t* word, std::uint32_t mark);
+    void hand_over(const Key& key, std::uint32_t* word, std::uint32_t mark, Rousing& rousing);
     void timed_out(Thread& thread, std::uint64_t ticket);
-    // `idlers`: of the thread's own scheduler, for the caller to rouse.
-    void finish(Thread& thread, std::int64_t result, Scheduler::Idlers* idlers = nullptr);
-    SysResult wake_locked(const Key& key, std::uint32_t count, std::uint32_t bitset,
-                          Scheduler::Idlers* idlers = nullptr);
+    // Here and below, `rousing` is made before the lock is taken, and so wakes after it was let go of.
+    void finish(Thread& thread, std::int64_t result, Rousing& rousing);
+    SysResult wake_locked(const Key& key, std::uint32_t count, std::uint32_t bitset, Rousing& rousing);
 
     Timers& timers_;
     std::mutex mutex_;

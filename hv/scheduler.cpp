@@ -17,7 +17,7 @@ using State = Thread::Scheduling::State;
 Scheduler::Scheduler(const std::vector<CpuPlace>& places, Spread spread, Timers& timers,
                      std::function<void(unsigned)> kick)
     : nodes_(places.size()), loads_(places), spread_(spread), timers_(timers), kick_(std::move(kick)) {
-    seat_nodes();
+    seat_nodes(places);
 }
 
 Scheduler::~Scheduler() {
@@ -26,18 +26,16 @@ Scheduler::~Scheduler() {
     ticks_done_.wait(lock, [this] { return ticks_pending_ == 0; });
 }
 
-void Scheduler::seat_nodes() {
-    std::map<unsigned, unsigned> seated;  // of each PU
-    std::map<unsigned, unsigned> bell_of_pu;
+void Scheduler::seat_nodes(const std::vector<CpuPlace>& places) {
+    std::map<std::uint32_t, unsigned> seated;  // of each PU
+    std::map<std::uint32_t, std::shared_ptr<Bell>> bell_of_pu;
     for (unsigned cpu = 0; cpu < nodes_.size(); ++cpu) {
-        const unsigned pu = loads_.index_of_pu(cpu);
-        const unsigned place = seated[pu]++ % Bell::kPlaces;
-        if (place == 0) {
-            bell_of_pu[pu] = static_cast<unsigned>(bells_.size());
-            bells_.emplace_back();
-        }
-        nodes_[cpu].bell = bell_of_pu[pu];
-        nodes_[cpu].place = 1U << place;
+        Node& node = nodes_[cpu];
+        node.pu = places[cpu].pu;
+        const unsigned place = seated[node.pu]++ % Bell::kPlaces;
+        if (place == 0) bells_.push_back(bell_of_pu[node.pu] = std::make_shared<Bell>());
+        node.bell = bell_of_pu[node.pu];
+        node.place = 1U << place;
     }
 }
 
@@ -64,16 +62,14 @@ int Scheduler::choose(const Thread& thread) const {
     return best < 0 ? 0 : best;
 }
 
-void Scheduler::enqueue(Thread& thread, unsigned cpu, Idlers* idlers) {
+void Scheduler::enqueue(Thread& thread, unsigned cpu, Rousing& rousing) {
     thread.sched.state = State::kQueued;
     thread.sched.cpu = static_cast<int>(cpu);
     Node& node = nodes_[cpu];
     node.queue.push_back(&thread);
     add_load(cpu);
-    if (node.waiting && idlers != nullptr) {
-        idlers->push_back(cpu);
-    } else if (node.waiting) {
-        rouse(cpu);
+    if (node.waiting) {
+        rousing.add(node.bell, node.place, node.pu);
     } else if (node.running != nullptr) {
         arm_tick(cpu);
     }
@@ -117,9 +113,10 @@ void Scheduler::tell_of_crowds() {
 }
 
 void Scheduler::start(Thread& thread) {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     if (closed_) return;
-    enqueue(thread, static_cast<unsigned>(choose(thread)));
+    enqueue(thread, static_cast<unsigned>(choose(thread)), rousing);
     watch_balance();
 }
 
@@ -174,33 +171,29 @@ Thread* Scheduler::acquire(unsigned cpu, const std::function<void()>& nudged) {
 
 void Scheduler::sleep(unsigned cpu, std::unique_lock<std::mutex>& lock) {
     Node& node = nodes_[cpu];
-    Bell& bell = bells_[node.bell];
     node.waiting = true;
-    const std::uint32_t heard = bell.heard();
+    const std::uint32_t heard = node.bell->heard();
     lock.unlock();
-    bell.wait(heard, node.place);
+    node.bell->wait(heard, node.place);
     lock.lock();
     node.waiting = false;
-}
-
-void Scheduler::rouse(unsigned cpu) {
-    bells_[nodes_[cpu].bell].ring(nodes_[cpu].place);
 }
 
 void Scheduler::nudge() {
     const std::lock_guard lock(mutex_);
     for (Node& node : nodes_) node.nudged = true;
-    for (Bell& bell : bells_) bell.ring(~0U);
+    for (const auto& bell : bells_) bell->ring(~0U);
 }
 
 void Scheduler::evicted(Thread& thread) {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     thread.sched.resident = -1;
     if (thread.sched.state != State::kQueued) return;
     // It waited for its vCPU to let go of it: perhaps another node can have it sooner now.
     const auto better = static_cast<unsigned>(choose(thread));
     if (load(better) + 1 >= load(static_cast<unsigned>(thread.sched.cpu)) || !unqueue(thread)) return;
-    enqueue(thread, better);
+    enqueue(thread, better, rousing);
     watch_balance();
 }
 
@@ -214,6 +207,7 @@ std::uint64_t Scheduler::prepare(Thread& thread, bool ended_by_signal) {
 }
 
 bool Scheduler::park(Thread& thread) {
+    const Rousing owed = std::exchange(nodes_[static_cast<unsigned>(thread.sched.cpu)].owed, {});
     const std::lock_guard lock(mutex_);
     auto& sched = thread.sched;
     if (sched.woken || !sched.waiting) return false;
@@ -224,49 +218,48 @@ bool Scheduler::park(Thread& thread) {
     return true;
 }
 
-void Scheduler::wake_locked(Thread& thread, std::int64_t result, Idlers* idlers) {
+void Scheduler::wake_locked(Thread& thread, std::int64_t result, Rousing& rousing) {
     auto& sched = thread.sched;
     sched.waiting = false;
     sched.woken = true;
     sched.wake_result = result;
     if (sched.state != State::kBlocked || closed_) return;
-    enqueue(thread, static_cast<unsigned>(choose(thread)), idlers);
+    enqueue(thread, static_cast<unsigned>(choose(thread)), rousing);
     watch_balance();
 }
 
 void Scheduler::wake(Thread& thread, std::uint64_t ticket, std::int64_t result) {
-    const std::lock_guard lock(mutex_);
-    if (thread.sched.waiting && thread.sched.ticket == ticket) wake_locked(thread, result);
+    Rousing rousing;
+    wake(thread, ticket, result, rousing);
 }
 
-void Scheduler::wake(Thread& thread, std::uint64_t ticket, std::int64_t result, Idlers& idlers) {
+void Scheduler::wake(Thread& thread, std::uint64_t ticket, std::int64_t result, Rousing& rousing) {
     const std::lock_guard lock(mutex_);
-    if (thread.sched.waiting && thread.sched.ticket == ticket) wake_locked(thread, result, &idlers);
+    if (thread.sched.waiting && thread.sched.ticket == ticket) wake_locked(thread, result, rousing);
 }
 
-void Scheduler::rouse(const Idlers& idlers, unsigned from) {
-    std::map<unsigned, std::uint32_t> far;
-    std::map<unsigned, std::uint32_t> near;
-    for (const unsigned cpu : idlers) {
-        auto& bells = loads_.index_of_pu(cpu) == loads_.index_of_pu(from) ? near : far;
-        bells[nodes_[cpu].bell] |= nodes_[cpu].place;
-    }
-    for (const auto* bells : {&far, &near})
-        for (const auto& [bell, places] : *bells) bells_[bell].ring(places);
+void Scheduler::rouse_when_parked(const Thread& thread, Rousing rousing) {
+    nodes_[static_cast<unsigned>(thread.sched.cpu)].owed = std::move(rousing);
+}
+
+std::uint32_t Scheduler::pu_of(const Thread& thread) const {
+    return nodes_[static_cast<unsigned>(thread.sched.cpu)].pu;
 }
 
 void Scheduler::interrupt(Thread& thread, std::int64_t result) {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
-    if (thread.sched.waiting && thread.sched.ended_by_signal) wake_locked(thread, result);
+    if (thread.sched.waiting && thread.sched.ended_by_signal) wake_locked(thread, result, rousing);
 }
 
 bool Scheduler::yield(Thread& thread, bool voluntary) {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     const auto cpu = static_cast<unsigned>(thread.sched.cpu);
     Node& node = nodes_[cpu];
     if (node.queue.empty() || (!voluntary && !node.preempt)) return false;
     vacate(cpu);
-    enqueue(thread, cpu);
+    enqueue(thread, cpu, rousing);
     return true;
 }
 
@@ -277,10 +270,11 @@ bool Scheduler::misplaced(const Thread& thread) const {
 }
 
 void Scheduler::migrate(Thread& thread) {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     vacate(static_cast<unsigned>(thread.sched.cpu));
     thread.sched.resident = -1;
-    if (!closed_) enqueue(thread, static_cast<unsigned>(choose(thread)));
+    if (!closed_) enqueue(thread, static_cast<unsigned>(choose(thread)), rousing);
     watch_balance();
 }
 
@@ -293,13 +287,14 @@ void Scheduler::exit(Thread& thread) {
 }
 
 void Scheduler::set_affinity(Thread& thread, const CpuSet& affinity) {
+    Rousing rousing;
     const std::lock_guard lock(mutex_);
     thread.sched.affinity = affinity;
     if (thread.sched.cpu < 0 || affinity.test(static_cast<unsigned>(thread.sched.cpu))) return;
     if (thread.sched.state == State::kRunning) kick_(static_cast<unsigned>(thread.sched.cpu));
     // One that its vCPU still holds moves when that takes it up.
     if (thread.sched.state != State::kQueued || thread.sched.resident >= 0 || !unqueue(thread)) return;
-    enqueue(thread, static_cast<unsigned>(choose(thread)));
+    enqueue(thread, static_cast<unsigned>(choose(thread)), rousing);
     watch_balance();
 }
 
@@ -405,7 +400,7 @@ void Scheduler::close() {
         }
         kick_(cpu);
     }
-    for (Bell& bell : bells_) bell.ring(~0U);
+    for (const auto& bell : bells_) bell->ring(~0U);
 }
 
 bool Scheduler::closed() const {

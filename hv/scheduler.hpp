@@ -13,12 +13,13 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
 
-#include "hv/bell.hpp"
 #include "hv/places.hpp"
+#include "hv/rousing.hpp"
 #include "hv/thread.hpp"
 #include "hv/timers.hpp"
 
@@ -56,11 +57,12 @@ public:
     bool park(Thread& thread);
     // Ends the wait that the ticket is for with `result`; nothing if it is over.
     void wake(Thread& thread, std::uint64_t ticket, std::int64_t result);
-    // The same for several: their nodes' host threads are woken by `rouse`, later and all at once, so that none comes
-    // while the caller still holds what it needs; on other PUs than that of `from` first, where they can begin at once.
-    using Idlers = std::vector<unsigned>;
-    void wake(Thread& thread, std::uint64_t ticket, std::int64_t result, Idlers& idlers);
-    void rouse(const Idlers& idlers, unsigned from);
+    // The same by a caller who holds locks: the node's host thread is woken by `rousing`.
+    void wake(Thread& thread, std::uint64_t ticket, std::int64_t result, Rousing& rousing);
+    // The running thread is about to wait, and its node wakes these once it has been parked, or was woken before: those
+    // of its own PU would run in its stead.
+    void rouse_when_parked(const Thread& thread, Rousing rousing);
+    [[nodiscard]] std::uint32_t pu_of(const Thread& thread) const;
     void interrupt(Thread& thread, std::int64_t result);
     // The running thread gives way. True when another is to run here (and the node must `acquire`).
     bool yield(Thread& thread, bool voluntary);
@@ -96,21 +98,22 @@ private:
         bool nudged = false;
         bool ticking = false;
         Timers::Id tick = 0;
-        unsigned bell = 0;        // by which it is woken
-        std::uint32_t place = 0;  // its bit there
+        std::shared_ptr<Bell> bell;  // by which it is woken
+        std::uint32_t place = 0;     // its bit there
+        std::uint32_t pu = 0;
+        Rousing owed;  // its own host thread's
     };
 
-    void seat_nodes();
+    void seat_nodes(const std::vector<CpuPlace>& places);
     void add_load(unsigned cpu);
     void remove_load(unsigned cpu);
     void tell_of_crowds();
-    void rouse(unsigned cpu);
     void sleep(unsigned cpu, std::unique_lock<std::mutex>& lock);
-    void wake_locked(Thread& thread, std::int64_t result, Idlers* idlers = nullptr);
+    void wake_locked(Thread& thread, std::int64_t result, Rousing& rousing);
     [[nodiscard]] std::size_t load(unsigned cpu) const;
     int choose(const Thread& thread) const;
-    // `idlers`: takes down the node if it has to be roused, instead of rousing it.
-    void enqueue(Thread& thread, unsigned cpu, Idlers* idlers = nullptr);
+    // `rousing`: takes down the node if it has to be woken.
+    void enqueue(Thread& thread, unsigned cpu, Rousing& rousing);
     // Takes a queued thread off its queue; false if it is on none.
     bool unqueue(Thread& thread);
     // The running thread is no longer there.
@@ -126,7 +129,7 @@ private:
     mutable std::mutex mutex_;
     std::vector<Node> nodes_;
     PuLoads loads_;
-    std::deque<Bell> bells_;  // each of nodes of one PU
+    std::vector<std::shared_ptr<Bell>> bells_;  // each of nodes of one PU
     bool crowded_ = false;
     std::function<void(bool)> on_crowded_;
     Spread spread_;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <span>
 
 #include "hv/syscalls/call.hpp"
 
@@ -144,17 +145,28 @@ SysResult futex_requeue_to_lock(Call& call, std::uint32_t count) {
     return call.program.services().futexes.requeue_to_lock(from, target, count);
 }
 
+// Those on other PUs are roused at once, the others by `rousing`.
+SysResult wake_words(Call& call, std::span<const FutexTable::Key> keys, std::uint32_t count, std::uint32_t bitset,
+                     Rousing& rousing) {
+    const SysResult woken = call.program.services().futexes.wake(keys, count, bitset, rousing);
+    rousing.ring_elsewhere(call.program.scheduler().pu_of(call.thread));
+    return woken;
+}
+
 // A wake may be for somebody outside of the VMM who shares the window.
-SysResult futex_wake(Call& call, Gva address, std::uint32_t count, std::uint32_t bitset) {
-    FutexTable& futexes = call.program.services().futexes;
-    const FutexTable::Key key = call.program.futex_key(address);
-    SysResult woken = futexes.wake(call.thread, key, count, bitset);
-    if (!key.window || !futexes.windows_shared() || woken >= static_cast<SysResult>(count)) return woken;
+SysResult wake_outside(Call& call, Gva address, std::uint32_t count) {
     std::uint32_t* const word = call.memory().word(address);
-    if (word == nullptr) return woken;
-    const long outside =
-        ::syscall(SYS_futex, word, FUTEX_WAKE, count - static_cast<std::uint32_t>(woken), nullptr, nullptr, 0);
-    return woken + std::max(outside, 0L);
+    if (word == nullptr) return 0;
+    return std::max(::syscall(SYS_futex, word, FUTEX_WAKE, count, nullptr, nullptr, 0), 0L);
+}
+
+SysResult futex_wake(Call& call, Gva address, std::uint32_t count, std::uint32_t bitset) {
+    Rousing rousing;
+    const FutexTable::Key key = call.program.futex_key(address);
+    const SysResult woken = wake_words(call, {&key, 1}, count, bitset, rousing);
+    if (!key.window || !call.program.services().futexes.windows_shared() || woken >= static_cast<SysResult>(count))
+        return woken;
+    return woken + wake_outside(call, address, count - static_cast<std::uint32_t>(woken));
 }
 
 SysResult sys_futex(Call& call) {
@@ -232,6 +244,17 @@ SysResult sys_futex_waitv(Call& call) {
     return wait_for_any(call, words, deadline);
 }
 
+// Everybody who sleeps on one of the words.
+void wake_all(Call& call, const std::vector<Gva>& addresses, Rousing& rousing) {
+    std::vector<FutexTable::Key> keys;
+    keys.reserve(addresses.size());
+    for (const Gva address : addresses) keys.push_back(call.program.futex_key(address));
+    wake_words(call, keys, INT32_MAX, ~0U, rousing);
+    if (!call.program.services().futexes.windows_shared()) return;
+    for (std::size_t i = 0; i < keys.size(); ++i)
+        if (keys[i].window) wake_outside(call, addresses[i], INT32_MAX);
+}
+
 SysResult sys_divisi_wake_and_wait(Call& call) {
     const std::uint64_t count = call.arg(1);
     std::vector<FutexTable::Word> words;
@@ -242,8 +265,12 @@ SysResult sys_divisi_wake_and_wait(Call& call) {
     if (std::any_of(addresses.begin(), addresses.end(), [](Gva at) { return at % 4 != 0; })) return -EINVAL;
     if (const SysResult error = read_waiters(call, call.arg(2), call.arg(3), words); error != 0) return error;
     if (const SysResult error = read_deadline(call, call.arg(4), true, false, deadline); error != 0) return error;
-    for (const Gva address : addresses) futex_wake(call, address, INT32_MAX, ~0U);
-    return words.empty() ? 0 : wait_for_any(call, words, deadline);
+    Rousing rousing;
+    wake_all(call, addresses, rousing);
+    if (words.empty()) return 0;
+    const SysResult result = wait_for_any(call, words, deadline);
+    if (result == kWaits) call.program.scheduler().rouse_when_parked(call.thread, std::move(rousing));
+    return result;
 }
 
 constexpr SyscallEntry kEntries[] = {

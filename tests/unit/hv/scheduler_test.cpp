@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <future>
+#include <utility>
 #include <vector>
 
 #include "hv/program.hpp"
@@ -190,6 +191,31 @@ TEST_F(SchedulerTest, ALateWakeDoesNotEndTheNextWait) {
     scheduler_.wake(a, ticket, 5);
     EXPECT_EQ(scheduler_.acquire(0), &a);
     EXPECT_EQ(a.sched.wake_result, 5);
+}
+
+TEST_F(SchedulerTest, WhomAThreadWakesAsItFallsAsleepComesOnceItIsParked) {
+    Thread& waker = thread(1);
+    Thread& sleeper = thread(2);
+    scheduler_.start(waker);
+    ASSERT_EQ(scheduler_.acquire(0), &waker);
+    scheduler_.start(sleeper);
+    ASSERT_EQ(scheduler_.acquire(1), &sleeper);
+    const std::uint64_t ticket = scheduler_.prepare(sleeper, false);
+    ASSERT_TRUE(scheduler_.park(sleeper));
+    std::atomic<bool> parked{false};
+    auto woken = std::async(std::launch::async, [&] {
+        Thread* const found = scheduler_.acquire(1);
+        return std::pair(found, parked.load());
+    });
+    ASSERT_EQ(woken.wait_for(50ms), std::future_status::timeout);
+    Rousing rousing;
+    scheduler_.wake(sleeper, ticket, 0, rousing);
+    scheduler_.rouse_when_parked(waker, std::move(rousing));
+    (void)scheduler_.prepare(waker, false);
+    EXPECT_EQ(woken.wait_for(50ms), std::future_status::timeout);
+    parked = true;
+    ASSERT_TRUE(scheduler_.park(waker));
+    EXPECT_EQ(woken.get(), std::pair(&sleeper, true));
 }
 
 TEST_F(SchedulerTest, AParkedThreadComesBackToTheNodeThatHoldsItsState) {
