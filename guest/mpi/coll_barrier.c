@@ -1,5 +1,4 @@
-/* Barrier and broadcast. */
-#include "guest/libdivisi/internal.h"
+/* The barrier. */
 #include "plan.h"
 
 static const struct dvm_block* nothing(void) {
@@ -66,56 +65,3 @@ int PMPI_Barrier_init(MPI_Comm comm, MPI_Info info, MPI_Request* request) {
     return dvm_collective_init(&collective, comm, plan_barrier, request, DVM_CALL);
 }
 DVM_ALIAS(Barrier_init);
-
-/* ---- broadcast ---- */
-
-void dvm_plan_broadcast(struct dvm_plan* plan, struct dvm_comm* comm, int root, const struct dvm_block* block) {
-    struct dvm_tree tree;
-    dvm_plan_tree(plan, comm, root, &tree);
-    dvm_plan_receive(plan, comm, tree.parent, block);
-    dvm_plan_phase(plan);
-    for (int i = 0; i < tree.child_count; ++i) dvm_plan_send(plan, comm, tree.children[i], block);
-    dvm_plan_phase(plan);
-}
-
-static int plan_bcast(struct dvm_plan* plan, const struct dvm_collective* collective) {
-    struct dvm_comm* const comm = collective->comm;
-    const struct dvm_block block = dvm_block_at(&collective->send, 0);
-    const int root = collective->root;
-    int error = dvm_root_check(collective);
-    if (error == MPI_SUCCESS && root != MPI_PROC_NULL) error = dvm_blocks_check(&collective->send, 1, "");
-    if (error != MPI_SUCCESS || root == MPI_PROC_NULL) return error;
-    if (!comm->inter) {
-        dvm_plan_broadcast(plan, comm, root, &block);
-    } else if (root == MPI_ROOT) {
-        dvm_plan_send(plan, comm, 0, &block);
-    } else {
-        if (comm->rank == 0) dvm_plan_receive(plan, comm, root, &block);
-        dvm_plan_phase(plan);
-        dvm_plan_broadcast(plan, comm->within, 0, &block);
-    }
-    return MPI_SUCCESS;
-}
-
-#define MOST_AT_ONCE_BYTES 16384u
-
-/* What a ring has room for: then the first of those below begins while the others are still sent to. */
-static MPI_Count at_once_bytes(void) {
-    const uint32_t room = dvi.linked_count == 0 ? 0u : dvi.links[dvi.linked[0]].tx.bulk_bytes / 2u;
-    if (room < DVM_AT_ONCE_BYTES) return DVM_AT_ONCE_BYTES;
-    return room < MOST_AT_ONCE_BYTES ? room : MOST_AT_ONCE_BYTES;
-}
-
-static int run_bcast(struct dvm_collective* collective, MPI_Comm comm, dvm_planner planner, const char* call) {
-    const struct dvm_block block = dvm_block_at(&collective->send, 0);
-    if (block.type != NULL && block.count >= 0 && block.count <= MOST_AT_ONCE_BYTES &&
-        dvm_block_bytes(&block) <= at_once_bytes())
-        return dvm_collective_run_small(collective, comm, planner, call);
-    return dvm_collective_run(collective, comm, planner, call);
-}
-
-DVM_COLLECTIVE(Bcast, bcast, , run_bcast, plan_bcast, (void* buffer, int count, MPI_Datatype datatype, int root),
-               .send = {.buffer = buffer, .count = count, .type = datatype}, .root = root);
-DVM_COLLECTIVE(Bcast, bcast, _c, run_bcast, plan_bcast,
-               (void* buffer, MPI_Count count, MPI_Datatype datatype, int root),
-               .send = {.buffer = buffer, .count = count, .type = datatype}, .root = root);

@@ -32,6 +32,7 @@ struct dvm_comm* dvm_comm_new(uint32_t context, struct dvm_group* local, struct 
     comm->inter = remote != NULL;
     comm->rank = local->rank;
     comm->size = local->size;
+    comm->last_root = MPI_PROC_NULL;
     dvm_retain(local);
     dvm_retain(comm->remote);
     comm->session = local->session != NULL || parent == NULL ? local->session : parent->session;

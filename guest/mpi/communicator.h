@@ -35,6 +35,7 @@ struct dvm_comm {
     struct dvm_topology* topology; /* NULL: none (topology.c) */
     struct dvm_info* info;
     struct dvm_crowds* crowds; /* dvm_crowds_of */
+    int last_root;             /* of MPI_Bcast; MPI_PROC_NULL: there was none yet */
     bool looked_for_crowds;
     char name[MPI_MAX_OBJECT_NAME];
 };

@@ -103,6 +103,8 @@ struct dvm_tree {
     int* children; /* the others' firsts before those who share our PU: gather from the last, release from the first */
 };
 void dvm_plan_tree(struct dvm_plan* plan, const struct dvm_comm* comm, int root, struct dvm_tree* tree);
+/* The same, but those who share a PU hang each below the one before, in the order of ranks from `root` on. */
+void dvm_plan_chain(struct dvm_plan* plan, const struct dvm_comm* comm, int root, struct dvm_tree* tree);
 /* No two ranks of the job share a PU. */
 bool dvm_own_pus(void);
 

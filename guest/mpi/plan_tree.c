@@ -51,6 +51,29 @@ void dvm_plan_tree(struct dvm_plan* plan, const struct dvm_comm* comm, int root,
         if (rank != comm->rank && pu_of(comm, rank) == pu) tree->children[tree->child_count++] = rank;
 }
 
+/* The rank of our PU that is next to ours as they are counted from `root` on; `step`: -1 or 1. MPI_PROC_NULL: none is.
+ */
+static int neighbour_in_chain(const struct dvm_comm* comm, int root, int step) {
+    int place = (comm->rank - root + comm->size) % comm->size + step;
+    for (; place >= 0 && place < comm->size; place += step) {
+        const int rank = (root + place) % comm->size;
+        if (pu_of(comm, rank) == pu_of(comm, comm->rank)) return rank;
+    }
+    return MPI_PROC_NULL;
+}
+
+void dvm_plan_chain(struct dvm_plan* plan, const struct dvm_comm* comm, int root, struct dvm_tree* tree) {
+    dvm_plan_tree(plan, comm, root, tree);
+    if (dvm_own_pus() || tree->children == NULL) return;
+    const int before = neighbour_in_chain(comm, root, -1);
+    const int next = neighbour_in_chain(comm, root, 1);
+    if (before != MPI_PROC_NULL) tree->parent = before;
+    /* The last of them share our PU. */
+    while (tree->child_count != 0 && pu_of(comm, tree->children[tree->child_count - 1]) == pu_of(comm, comm->rank))
+        --tree->child_count;
+    if (next != MPI_PROC_NULL) tree->children[tree->child_count++] = next;
+}
+
 static struct dvm_crowds* make_crowds(const struct dvm_comm* comm, const int* firsts, int count) {
     struct dvm_crowds* const crowds = malloc(sizeof *crowds + (2 * (size_t)comm->size + 1) * sizeof(int));
     const uint32_t pu = pu_of(comm, comm->rank);

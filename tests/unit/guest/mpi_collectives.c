@@ -47,6 +47,19 @@ static void broadcasts(int count) {
     free(buffer);
 }
 
+/* Each rank has its turn at being the root, again and again, and nobody waits in between. */
+static void broadcasts_by_turns(int count) {
+    int* const buffer = items(count);
+    for (int turn = 0; turn < 3 * count_of_ranks; ++turn) {
+        const int root = turn % count_of_ranks;
+        memset(buffer, 0, (size_t)count * sizeof(int));
+        if (me == root) fill(buffer, count, turn);
+        CHECK(MPI_Bcast(buffer, count, MPI_INT, root, comm) == MPI_SUCCESS);
+        CHECK(filled(buffer, count, turn));
+    }
+    free(buffer);
+}
+
 static void gathers(int count) {
     int* const mine = items(count);
     int* const all = items(count * count_of_ranks);
@@ -207,6 +220,7 @@ static void movements(void) {
     static const int counts[] = {0, 1, 13, kLarge};
     for (int i = 0; i < 4; ++i) {
         broadcasts(counts[i]);
+        broadcasts_by_turns(counts[i]);
         gathers(counts[i]);
         allgathers(counts[i]);
         alltoalls(counts[i] / 4);
