@@ -6,9 +6,29 @@
 #include "plan.h"
 #include "topology.h"
 
+/* One after the other, in pairs of two that have to do with nobody else meanwhile: so neither can wait for a third. */
+static void plan_pairs(struct dvm_plan* plan, struct dvm_comm* comm, const struct dvm_blocks* send,
+                       const struct dvm_blocks* receive) {
+    for (int i = 0; i < comm->size; ++i) {
+        const int rank = comm->rank ^ i;
+        const struct dvm_block out = dvm_block_at(send, rank);
+        const struct dvm_block in = dvm_block_at(receive, rank);
+        if (i == 0) {
+            dvm_plan_copy(plan, &out, &in);
+            continue;
+        }
+        dvm_plan_send(plan, comm, rank, &out);
+        dvm_plan_receive(plan, comm, rank, &in);
+    }
+}
+
 static void plan_exchange(struct dvm_plan* plan, struct dvm_comm* comm, const struct dvm_blocks* send,
                           const struct dvm_blocks* receive) {
     const int peers = dvm_peers(comm);
+    if (plan->schedule == NULL) {
+        plan_pairs(plan, comm, send, receive);
+        return;
+    }
     for (int i = 1; i <= peers; ++i) {
         const int rank = (comm->rank + i) % peers;
         const struct dvm_block out = dvm_block_at(send, rank);
@@ -51,15 +71,17 @@ static int plan_allgather(struct dvm_plan* plan, const struct dvm_collective* co
 static void plan_exchange_in_place(struct dvm_plan* plan, const struct dvm_collective* collective) {
     struct dvm_comm* const comm = collective->comm;
     struct dvm_type* const byte = dvm_predefined(MPI_BYTE);
+    const bool pairs = plan->schedule == NULL;
     for (int i = 1; i < comm->size; ++i) {
-        const int rank = (comm->rank + i) % comm->size;
+        const int rank = pairs ? comm->rank ^ i : (comm->rank + i) % comm->size;
         const struct dvm_block block = dvm_block_at(&collective->receive, rank);
         const MPI_Count bytes = dvm_block_bytes(&block);
         const struct dvm_block aside = {dvm_plan_memory(plan, (size_t)bytes), bytes, MPI_BYTE, byte};
         if (aside.buffer == NULL) return;
         dvm_plan_copy(plan, &block, &aside);
+        if (pairs) dvm_plan_send(plan, comm, rank, &aside);
         dvm_plan_receive(plan, comm, rank, &block);
-        dvm_plan_send(plan, comm, rank, &aside);
+        if (!pairs) dvm_plan_send(plan, comm, rank, &aside);
     }
 }
 
@@ -79,14 +101,23 @@ static int plan_alltoall(struct dvm_plan* plan, const struct dvm_collective* col
     return MPI_SUCCESS;
 }
 
-/* Small blocks of crowds may be moved at once. */
+/* Few ranks with PUs of their own exchange little with one after the other sooner than steps could be noted. */
+#define MOST_PAIRED 8
+
+static bool at_once(struct dvm_comm* comm) {
+    if (comm->inter) return false;
+    if (!dvm_own_pus()) return dvm_crowds_of(comm) != NULL;
+    return comm->size <= MOST_PAIRED && (comm->size & (comm->size - 1)) == 0;
+}
+
+/* Small blocks may be moved at once. */
 static int run(struct dvm_collective* collective, MPI_Comm comm, dvm_planner planner, const char* call) {
     struct dvm_comm* const object = dvm_comm_of(comm);
     const struct dvm_blocks* const receive = &collective->receive;
     const struct dvm_type* const type = dvm_type_of(receive->type);
     const bool regular = receive->counts == NULL && receive->types == NULL && type != NULL && receive->count >= 0;
-    if (regular && object != NULL && !object->inter && receive->count <= DVM_AT_ONCE_BYTES &&
-        receive->count * type->size <= DVM_AT_ONCE_BYTES / object->size && dvm_crowds_of(object) != NULL)
+    if (regular && object != NULL && receive->count <= DVM_AT_ONCE_BYTES &&
+        receive->count * type->size <= DVM_AT_ONCE_BYTES / object->size && at_once(object))
         return dvm_collective_run_small(collective, comm, planner, call);
     return dvm_collective_run(collective, comm, planner, call);
 }
