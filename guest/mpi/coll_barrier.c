@@ -9,8 +9,8 @@ static const struct dvm_block* nothing(void) {
 
 static void plan_dissemination(struct dvm_plan* plan, struct dvm_comm* comm) {
     for (int distance = 1; distance < comm->size; distance *= 2) {
-        dvm_plan_send(plan, comm, (comm->rank + distance) % comm->size, nothing());
-        dvm_plan_receive(plan, comm, (comm->rank + comm->size - distance) % comm->size, nothing());
+        dvm_plan_swap(plan, comm, (comm->rank + distance) % comm->size, nothing(),
+                      (comm->rank + comm->size - distance) % comm->size, nothing());
         dvm_plan_phase(plan);
     }
 }

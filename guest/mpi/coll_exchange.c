@@ -17,8 +17,7 @@ static void plan_pairs(struct dvm_plan* plan, struct dvm_comm* comm, const struc
             dvm_plan_copy(plan, &out, &in);
             continue;
         }
-        dvm_plan_send(plan, comm, rank, &out);
-        dvm_plan_receive(plan, comm, rank, &in);
+        dvm_plan_swap(plan, comm, rank, &out, rank, &in);
     }
 }
 
@@ -79,9 +78,7 @@ static void plan_exchange_in_place(struct dvm_plan* plan, const struct dvm_colle
         const struct dvm_block aside = {dvm_plan_memory(plan, (size_t)bytes), bytes, MPI_BYTE, byte};
         if (aside.buffer == NULL) return;
         dvm_plan_copy(plan, &block, &aside);
-        if (pairs) dvm_plan_send(plan, comm, rank, &aside);
-        dvm_plan_receive(plan, comm, rank, &block);
-        if (!pairs) dvm_plan_send(plan, comm, rank, &aside);
+        dvm_plan_swap(plan, comm, rank, &aside, rank, &block);
     }
 }
 

@@ -118,8 +118,7 @@ static void plan_doubling(struct dvm_plan* plan, struct dvm_comm* comm, const st
     dvm_plan_copy(plan, mine, &sum);
     for (int stretch = 1; stretch < comm->size; stretch *= 2) {
         const int peer = comm->rank ^ stretch;
-        dvm_plan_send(plan, comm, peer, &sum);
-        dvm_plan_receive(plan, comm, peer, &spare);
+        dvm_plan_swap(plan, comm, peer, &sum, peer, &spare);
         dvm_plan_phase(plan);
         if (peer < comm->rank || op->commutative) {
             dvm_plan_reduce(plan, spare.buffer, &sum, op);

@@ -27,6 +27,19 @@ void dvm_plan_receive(struct dvm_plan* plan, struct dvm_comm* comm, int source, 
         note(plan, dvm_recv(comm, DVM_COLLECTIVE, source, plan->tag, block->buffer, block->count, block->handle, NULL));
 }
 
+void dvm_plan_swap(struct dvm_plan* plan, struct dvm_comm* comm, int dest, const struct dvm_block* out, int source,
+                   const struct dvm_block* in) {
+    if (plan->schedule != NULL) {
+        dvm_plan_send(plan, comm, dest, out);
+        dvm_plan_receive(plan, comm, source, in);
+    } else if (dvm_send_directly(comm, DVM_COLLECTIVE, dest, plan->tag, out->buffer, out->count, out->handle)) {
+        dvm_plan_receive(plan, comm, source, in);
+    } else {
+        note(plan, dvm_sendrecv(comm, DVM_COLLECTIVE, dest, out->buffer, out->count, out->handle, source, in->buffer,
+                                in->count, in->handle, plan->tag));
+    }
+}
+
 void dvm_plan_phase(struct dvm_plan* plan) {
     if (plan->schedule != NULL) dvm_schedule_phase(plan->schedule);
 }

@@ -58,6 +58,9 @@ int dvm_plan_end_at_once(struct dvm_plan* plan);
 
 void dvm_plan_send(struct dvm_plan* plan, struct dvm_comm* comm, int dest, const struct dvm_block* block);
 void dvm_plan_receive(struct dvm_plan* plan, struct dvm_comm* comm, int source, const struct dvm_block* block);
+/* Both of them, where the others do the same, so that all might wait for each other to receive. */
+void dvm_plan_swap(struct dvm_plan* plan, struct dvm_comm* comm, int dest, const struct dvm_block* out, int source,
+                   const struct dvm_block* in);
 /* What was received before is there behind it. */
 void dvm_plan_phase(struct dvm_plan* plan);
 void dvm_plan_copy(struct dvm_plan* plan, const struct dvm_block* from, const struct dvm_block* to);

@@ -232,14 +232,18 @@ static bool send_at_once(struct dvm_peer* peer, uint64_t envelope, const void* b
     return dvi_send_small(peer->link, envelope, buffer, (uint32_t)bytes) == DIVISI_RING_OK;
 }
 
+bool dvm_send_directly(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer,
+                       MPI_Count count, MPI_Datatype type) {
+    const struct dvm_type* const datatype = dvm_type_of(type);
+    const uint64_t bytes = (uint64_t)(count * datatype->size);
+    return bytes <= DIVISI_SLOT_PAYLOAD_BYTES && datatype->contiguous &&
+           send_at_once(&engine.peers[dvm_world_rank(comm, dest)], dvm_envelope(comm, channel, tag), buffer, bytes);
+}
+
 int dvm_send(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer, MPI_Count count,
              MPI_Datatype type) {
-    if (dest == MPI_PROC_NULL) return MPI_SUCCESS;
+    if (dest == MPI_PROC_NULL || dvm_send_directly(comm, channel, dest, tag, buffer, count, type)) return MPI_SUCCESS;
     struct dvm_type* const datatype = dvm_type_of(type);
-    const uint64_t bytes = (uint64_t)(count * datatype->size);
-    if (bytes <= DIVISI_SLOT_PAYLOAD_BYTES && datatype->contiguous &&
-        send_at_once(&engine.peers[dvm_world_rank(comm, dest)], dvm_envelope(comm, channel, tag), buffer, bytes))
-        return MPI_SUCCESS;
     struct dvm_request* const request = dvm_new_send(comm, channel, dest, tag, buffer, count, datatype);
     if (request == NULL) return dvm_fail(MPI_ERR_NO_MEM, "not enough memory for a request");
     dvm_start(request);

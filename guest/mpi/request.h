@@ -38,6 +38,9 @@ int dvm_waitall(int count, struct dvm_request* const* requests);
 /* At once. These are the fast ways: no request where none is needed. */
 int dvm_send(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer, MPI_Count count,
              MPI_Datatype type);
+/* A small message for which there is room. Whether it went. */
+bool dvm_send_directly(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer,
+                       MPI_Count count, MPI_Datatype type);
 int dvm_recv(struct dvm_comm* comm, enum dvm_channel channel, int source, int tag, void* buffer, MPI_Count count,
              MPI_Datatype type, MPI_Status* status);
 int dvm_sendrecv(struct dvm_comm* comm, enum dvm_channel channel, int dest, const void* send_buffer,

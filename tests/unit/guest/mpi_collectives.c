@@ -232,6 +232,40 @@ static void movements(void) {
     overlapping();
 }
 
+/* Every rank has filled its ring to the next one, around. */
+enum { kPending = 4096 };
+
+void scenario_full_rings(void) {
+    static MPI_Request sends[kPending];
+    static int words[kPending];
+    const int next = (rank + 1) % size;
+    const int previous = (rank + size - 1) % size;
+    int sent = 0;
+    int gone = 1;
+    while (gone && sent < kPending) {
+        words[sent] = sent;
+        CHECK(MPI_Isend(&words[sent], 1, MPI_INT, next, 1, MPI_COMM_WORLD, &sends[sent]) == MPI_SUCCESS);
+        CHECK(MPI_Request_get_status(sends[sent++], &gone, MPI_STATUS_IGNORE) == MPI_SUCCESS);
+    }
+    int all[kMost] = {0};
+    int mine[kMost];
+    for (int i = 0; i < size; ++i) mine[i] = 100 * rank + i;
+    CHECK(MPI_Barrier(MPI_COMM_WORLD) == MPI_SUCCESS);
+    CHECK(MPI_Allreduce(&rank, all, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD) == MPI_SUCCESS);
+    CHECK(all[0] == size * (size - 1) / 2);
+    CHECK(MPI_Alltoall(mine, 1, MPI_INT, all, 1, MPI_INT, MPI_COMM_WORLD) == MPI_SUCCESS);
+    for (int i = 0; i < size; ++i) CHECK(all[i] == 100 * i + rank);
+    int theirs = 0;
+    CHECK(MPI_Sendrecv(&sent, 1, MPI_INT, next, 2, &theirs, 1, MPI_INT, previous, 2, MPI_COMM_WORLD,
+                       MPI_STATUS_IGNORE) == MPI_SUCCESS);
+    for (int i = 0; i < theirs; ++i) {
+        int word = -1;
+        CHECK(MPI_Recv(&word, 1, MPI_INT, previous, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE) == MPI_SUCCESS);
+        CHECK(word == i);
+    }
+    CHECK(MPI_Waitall(sent, sends, MPI_STATUSES_IGNORE) == MPI_SUCCESS);
+}
+
 void scenario_collectives(void) {
     comm = MPI_COMM_WORLD;
     movements();

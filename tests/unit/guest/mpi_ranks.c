@@ -581,6 +581,7 @@ static const struct {
     {"additions", scenario_additions},
     {"large", scenario_large},
     {"collectives", scenario_collectives},
+    {"full_rings", scenario_full_rings},
     {"neighbours", scenario_neighbours},
     {"reductions", scenario_reductions},
     {"intercommunicators", scenario_intercommunicators},

@@ -22,6 +22,7 @@ void scenario_partitioned(void);
 void scenario_additions(void);
 void scenario_large(void);
 void scenario_collectives(void);
+void scenario_full_rings(void);
 void scenario_neighbours(void);
 void scenario_reductions(void);
 void scenario_intercommunicators(void);

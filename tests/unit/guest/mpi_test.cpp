@@ -68,6 +68,15 @@ TEST(Mpi, MovesCollectivelyWhenAlwaysSleepingInSmallChannels) {
     expect_all_well({.count = 4, .ring_bytes = DIVISI_TEST_SMALL_RING, .spin_ns = 1}, "collectives");
 }
 
+TEST(Mpi, MovesCollectivelyBetweenRanksWithPusOfTheirOwn) {
+    for (const std::uint32_t count : {2U, 4U}) expect_all_well({.count = count, .own_pus = true}, "collectives");
+}
+
+TEST(Mpi, MovesCollectivelyPastMessagesThatNobodyTakesYet) {
+    for (const bool own_pus : {false, true})
+        expect_all_well({.count = 4, .ring_bytes = DIVISI_TEST_SMALL_RING, .own_pus = own_pus}, "full_rings");
+}
+
 TEST(Mpi, ExchangesWithNeighboursThatAreOneAndTheSame) {
     for (const std::uint32_t count : {1U, 2U, 5U}) expect_all_well({.count = count}, "neighbours");
 }

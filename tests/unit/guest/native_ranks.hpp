@@ -23,6 +23,7 @@ struct Ranks {
     std::vector<std::uint32_t> used = {};  // the nodes that get a rank; all where empty
     std::uint64_t latency_ns = 0;          // of each link
     std::uint64_t bandwidth_bits = 0;
+    bool own_pus = false;  // each is told that it has a PU of its own
 };
 
 inline bool linked(const std::string& shape, std::uint32_t nodes, std::uint32_t a, std::uint32_t b) {
@@ -50,7 +51,7 @@ inline shm::FabricSpec fabric_spec(const Ranks& ranks) {
     spec.ring_bytes = ranks.ring_bytes;
     spec.shared_bytes = 65536;
     for (std::uint32_t a = 0; a < ranks.count; ++a) {
-        spec.pus.push_back(pus[a % pus.size()]);
+        spec.pus.push_back(ranks.own_pus ? a : pus[a % pus.size()]);
         for (std::uint32_t b = a + 1; b < ranks.count; ++b)
             if (linked(ranks.shape, ranks.count, a, b))
                 spec.links.push_back({NodeId{a}, NodeId{b}, ranks.latency_ns, ranks.bandwidth_bits});
@@ -77,6 +78,7 @@ inline std::vector<int> run_ranks(const Ranks& ranks, const std::string& scenari
     const auto job = job_spec(ranks);
     shm::NativeSpec native;
     native.argv = {DIVISI_TEST_RANKS, scenario};
+    native.pin = !ranks.own_pus;
     constexpr const char* kSeconds = "DIVISI_TEST_HOSTILE_SECONDS";
     if (const char* seconds = std::getenv(kSeconds))
         native.environment.push_back(std::string(kSeconds) + "=" + seconds);
