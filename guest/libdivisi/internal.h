@@ -96,10 +96,10 @@ void dvi_wake(const struct dvi_link* link, uint32_t* word);
 static inline void dvi_hold_wakes(void) {
     ++dvi.holding;
 }
-/* Whether to hold back the wakes of one small round, as a barrier's: on `direct`, where a system call costs little, it
- * takes half as long again then, as those who are woken one by one begin to answer sooner. */
+/* Whether to hold back the wakes of one small round, as a barrier's: in nodes, where they are one system call then, and
+ * those who share our PU come when we sleep. Natively it is one for each. */
 static inline int dvi_wakes_are_dear(void) {
-    return dvi.page != NULL && dvi.page->backend == DIVISI_ABI_BACKEND_KVM;
+    return dvi.page != NULL && dvi.page->backend != DIVISI_ABI_BACKEND_NATIVE;
 }
 /* Before something that takes long. */
 void dvi_wake_held(void);
