@@ -6,13 +6,17 @@
 namespace divisi::hv {
 namespace {
 
-constexpr std::uint32_t kErrorWrite = 2, kErrorFetch = 16;
+constexpr std::uint32_t kErrorWrite = 2, kErrorFetch = 16, kErrorKey = 32;
 
 ExceptionSignal page_fault(const Exit& exit, AddressSpace& memory) {
     const Access access = (exit.error_code & kErrorFetch) != 0   ? Access::kExecute
                           : (exit.error_code & kErrorWrite) != 0 ? Access::kWrite
                                                                  : Access::kRead;
     const char* verb = access == Access::kExecute ? "executing" : access == Access::kWrite ? "writing" : "reading";
+    // The page is there: what the program's own PKRU forbids, no filling allows. (Nodes offer no keys, but a processor
+    // that has them lets programs write that register.)
+    if ((exit.error_code & kErrorKey) != 0)
+        return {SIGSEGV, SEGV_PKUERR, exit.address, std::string(verb) + " memory that its protection key forbids"};
     switch (memory.fault(exit.address, access)) {
         case FaultOutcome::kResolved: return {};
         case FaultOutcome::kNoAccess:

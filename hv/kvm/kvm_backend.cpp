@@ -21,7 +21,9 @@ void hide_features(std::vector<kvm_cpuid_entry2>& entries) {
             entry.ecx &= ~(bit(3) | bit(4) | bit(5) | bit(7));               // PKU, OSPKE, WAITPKG, shadow stacks
             entry.edx &= ~(bit(5) | bit(20) | bit(22) | bit(24) | bit(25));  // UINTR, IBT, AMX
         } else if (entry.function == 0xd && entry.index == 0) {
-            entry.eax &= 0xe7;  // x87, SSE, AVX, AVX-512: the components whose state is switched
+            // x87, SSE, AVX, AVX-512: the components whose state is switched. And PKRU: without virtualization of the
+            // whole processor programs can write it, whatever they are told of keys; then each has its own.
+            entry.eax &= 0x2e7;
             entry.edx = 0;
         } else if (entry.function == 0xd && entry.index == 1) {
             entry.eax &= ~(bit(3) | bit(4));  // XSAVES and XFD are for kernels

@@ -17,6 +17,9 @@
 namespace divisi::hv {
 namespace {
 
+constexpr unsigned kPkruComponent = 9;
+constexpr std::size_t kXsaveHeaderAt = 512;
+
 constexpr std::uint32_t kMsrStar = 0xc000'0081, kMsrLstar = 0xc000'0082, kMsrFmask = 0xc000'0084,
                         kMsrFsBase = 0xc000'0100, kMsrGsBase = 0xc000'0101;
 constexpr std::uint32_t kErrorUser = 4;
@@ -42,6 +45,17 @@ void from_kvm(const kvm_regs& from, Registers& to) {
     to.r8 = from.r8, to.r9 = from.r9, to.r10 = from.r10, to.r11 = from.r11;
     to.r12 = from.r12, to.r13 = from.r13, to.r14 = from.r14, to.r15 = from.r15;
     to.rip = from.rip, to.rflags = from.rflags;
+}
+
+// What an image leaves out KVM resets, but not PKRU: that would stay the last program's.
+// Source: Intel SDM vol. 1, 13.4.2 (XSTATE_BV), 13.5.7.
+void name_pkru(std::vector<std::byte>& xsave, std::size_t pkru_at) {
+    std::uint64_t components = 0;
+    std::memcpy(&components, xsave.data() + kXsaveHeaderAt, sizeof components);
+    if ((components >> kPkruComponent & 1U) != 0) return;
+    components |= 1U << kPkruComponent;
+    std::memcpy(xsave.data() + kXsaveHeaderAt, &components, sizeof components);
+    std::memset(xsave.data() + pkru_at, 0, sizeof(std::uint64_t));
 }
 
 }  // namespace
@@ -89,6 +103,11 @@ Result<void> KvmVcpu::initialize(const std::vector<kvm_cpuid_entry2>& cpuid) {
     align_time_stamps();
     initial_xsave_.resize(kKvmXsaveBytes);
     DIVISI_TRY(kvm_ioctl(vcpu_.get(), kKvmGetXsave, "KVM_GET_XSAVE", initial_xsave_.data()));
+    const auto pkru = std::find_if(cpuid.begin(), cpuid.end(), [](const auto& entry) {
+        return entry.function == 0xd && entry.index == kPkruComponent;
+    });
+    const bool kept = (xcrs.xcrs[0].value >> kPkruComponent & 1U) != 0 && pkru != cpuid.end();
+    if (kept && pkru->ebx >= kXsaveHeaderAt + 64 && pkru->ebx <= kKvmXsaveBytes - 8) pkru_at_ = pkru->ebx;
     run_page().kvm_valid_regs = KVM_SYNC_X86_REGS;
     return {};
 }
@@ -141,8 +160,9 @@ Result<void> KvmVcpu::unbind() {
 }
 
 Result<void> KvmVcpu::load(const ThreadContext& context) {
-    const std::vector<std::byte>& xsave = context.xsave.empty() ? initial_xsave_ : context.xsave;
-    DIVISI_TRY(kvm_ioctl(vcpu_.get(), kKvmSetXsave, "KVM_SET_XSAVE", xsave.data()));
+    loaded_xsave_ = context.xsave.empty() ? initial_xsave_ : context.xsave;
+    if (pkru_at_ != 0) name_pkru(loaded_xsave_, pkru_at_);
+    DIVISI_TRY(kvm_ioctl(vcpu_.get(), kKvmSetXsave, "KVM_SET_XSAVE", loaded_xsave_.data()));
     return set_msrs(vcpu_.get(), {{kMsrFsBase, context.fs_base}, {kMsrGsBase, context.gs_base}});
 }
 
