@@ -138,6 +138,7 @@ class Vmm:
         self.mode = self.config["mode"]
         self.jobs = []
         self.lock = threading.Lock()
+        self.released = False
         self.behaviour = os.environ.get("FAKE_VMM", "")
 
     def serve(self):
@@ -198,6 +199,9 @@ class Vmm:
                 for job in self.running():
                     job.signal(signal.SIGKILL)
             time.sleep(0.01)
+        # As divisi-vmm: the job that it waited for may have been killed by a release.
+        if self.released:
+            raise Failure("kBusy", "it is being released")
         changed, self.mode = self.mode != request["mode"], request["mode"]
         return {"ok": True, "changed": changed}
 
@@ -216,6 +220,7 @@ class Vmm:
     def release(self, request):
         if self.running() and not request.get("force"):
             raise Failure("kBusy", "job %s is running" % self.running()[0].id)
+        self.released = True
         return {"ok": True}
 
     def end(self, *_):
