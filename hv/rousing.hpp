@@ -18,6 +18,8 @@ public:
     Rousing() = default;
     Rousing(Rousing&& other) noexcept = default;
     Rousing& operator=(Rousing&& other) noexcept;
+    Rousing(const Rousing&) = delete;
+    Rousing& operator=(const Rousing&) = delete;
     // Wakes those that are left. So one that is made before a lock is taken wakes after it was let go of.
     ~Rousing() { ring(); }
 
