@@ -38,7 +38,7 @@ static void lend(struct dvm_request* request, struct dvm_peer* peer, uint64_t by
 }
 
 void dvm_lend_message(struct dvm_request* send, struct dvm_peer* peer) {
-    lend(send, peer, send->bytes, DIVISI_LOAN_READ);
+    if (dvm_better_copied(peer, send)) lend(send, peer, send->bytes, DIVISI_LOAN_READ);
 }
 
 /* SAFETY: the length is the sender's word; it must fit in the buffer. What of it the sender lets be copied, the copy
@@ -58,11 +58,12 @@ void dvm_copy_soon(struct dvm_request* request) {
 }
 
 bool dvm_copy_accepted(struct dvm_request* send, const struct dvm_acceptance* acceptance) {
-    if (send->copying == NULL || acceptance->receiver > UINT32_MAX) return false;
+    struct dvi_link* const link = engine.peers[send->partner].link;
+    if (send->copying == NULL) return false;
     send->remote = acceptance->receiver;
     send->copying->theirs = acceptance->lent;
-    divisi_tx_count(&engine.peers[send->partner].link->tx, send->bytes);
-    if (dvi_can_copy(engine.peers[send->partner].link, &acceptance->lent))
+    divisi_tx_count(&link->tx, send->bytes);
+    if (dvi_can_copy(link, &acceptance->lent))
         dvm_copy_soon(send);
     else
         send->stage = DVM_SHARED;
@@ -78,20 +79,23 @@ static uint64_t part_begin(const struct dvm_copying* copying, uint32_t part) {
     return begin < copying->bytes ? begin : copying->bytes;
 }
 
+static bool receives(const struct dvm_request* request) {
+    return request->type != DVM_SEND;
+}
+
 static bool copy_parts(struct dvi_link* link, const struct dvm_request* request, uint32_t first, uint32_t end) {
     const struct dvm_copying* const copying = request->copying;
     const uint64_t begin = part_begin(copying, first);
     const uint64_t bytes = part_begin(copying, end) - begin;
-    return dvi_copy_lent(link, &copying->theirs, request->type != DVM_SEND, begin, request->buffer + begin, bytes) == 0;
+    return dvi_copy_lent(link, &copying->theirs, receives(request), begin, request->buffer + begin, bytes) == 0;
 }
 
 /* SAFETY: the counter is in memory that the peer writes: what comes from it is a part or not; and no more parts are
  * done than there are. */
 static void copy(struct dvi_link* link, struct dvm_request* request) {
     struct dvm_copying* const copying = request->copying;
-    const bool receives = request->type != DVM_SEND;
-    struct divisi_ring* const ring = receives ? link->rx.ring : link->tx.ring;
-    const uint32_t claim = receives ? copying->theirs.claim : copying->own.claim;
+    struct divisi_ring* const ring = receives(request) ? link->rx.ring : link->tx.ring;
+    const uint32_t claim = receives(request) ? copying->theirs.claim : copying->own.claim;
     const uint32_t step = link->other_pu ? 1u : copying->parts;
     while (copying->here < copying->parts) {
         const uint32_t first = dvi_claim(ring, claim, step);
@@ -119,8 +123,7 @@ static int error_of(const struct dvm_request* request, const struct dvm_copying*
 /* The receiver always tells; the sender only if it copied something. */
 static bool both_done(const struct dvm_request* request) {
     const struct dvm_copying* const copying = request->copying;
-    return request->stage == DVM_SHARED &&
-           (copying->told || (request->type != DVM_SEND && copying->here == copying->parts));
+    return request->stage == DVM_SHARED && (copying->told || (receives(request) && copying->here == copying->parts));
 }
 
 /* false: they do not make up the message. */
@@ -131,29 +134,27 @@ static bool finish_if_done(struct dvm_request* request) {
     dvm_transfer_end(request);
     dvm_uninterested(&engine.peers[request->partner]);
     const int error = error_of(request, &copying);
-    if (error != MPI_SUCCESS || request->type == DVM_SEND)
+    if (error != MPI_SUCCESS || !receives(request))
         dvm_complete(request, error);
     else
         dvm_complete_receive(request);
     return true;
 }
 
-bool dvm_copy_all(void) {
-    const bool any = !dvm_queue_empty(&engine.copies);
+void dvm_copy_all(void) {
     /* Who sleeps for what has just been sent can work beside us. */
-    if (any) dvi_wake_held();
+    dvi_wake_held();
     while (!dvm_queue_empty(&engine.copies)) {
         struct dvm_request* const request = DVM_OF_ITEM(engine.copies.first, struct dvm_request);
         struct dvm_peer* const peer = &engine.peers[request->partner];
         dvm_queue_remove(&engine.copies, &request->item);
         copy(peer->link, request);
         request->stage = DVM_SHARED;
-        if (request->type != DVM_SEND || request->copying->here != 0)
+        if (receives(request) || request->copying->here != 0)
             dvm_send_word(request, peer, DVM_TELLING);
         else if (!finish_if_done(request))
             dvm_lose(peer);
     }
-    return any;
 }
 
 /* ---- telling ---- */

@@ -75,7 +75,10 @@ static bool move_busy(void) {
 bool dvm_progress(void) {
     ++engine.looks;
     bool moved = dvm_watches_all() ? move_all() : move_busy();
-    if (!dvm_queue_empty(&engine.copies)) moved = dvm_copy_all() || moved;
+    if (!dvm_queue_empty(&engine.copies)) {
+        dvm_copy_all();
+        moved = true;
+    }
     moved = dvm_schedules_advance() || moved;
     if (engine.later != NULL) engine.later();
     if (moved) ++engine.moves;

@@ -352,7 +352,7 @@ uint32_t dvm_space_wanted(const struct dvm_peer* peer);
 
 /* Whether a message should rather be copied than sent. */
 bool dvm_better_copied(const struct dvm_peer* peer, const struct dvm_request* send);
-/* Lends the message to the peer, if that can be. */
+/* Lends the message to the peer, if it should, and that can be. */
 void dvm_lend_message(struct dvm_request* send, struct dvm_peer* peer);
 /* The same of the room for a message, where that of its sender can be copied. */
 void dvm_lend_room(struct dvm_request* receive, struct dvm_peer* peer, const struct dvi_lent* message);
@@ -360,8 +360,8 @@ void dvm_lend_room(struct dvm_request* receive, struct dvm_peer* peer, const str
 void dvm_copy_soon(struct dvm_request* request);
 /* The acceptance came. false: nonsense. */
 bool dvm_copy_accepted(struct dvm_request* send, const struct dvm_acceptance* acceptance);
-/* Does so; whether there was anything to copy. */
-bool dvm_copy_all(void);
+/* Does so for all of engine.copies. */
+void dvm_copy_all(void);
 void dvm_describe_copied(const struct dvm_request* request, struct dvm_copied* copied);
 /* This end has told. */
 void dvm_copied_told(struct dvm_request* request);

@@ -213,7 +213,7 @@ void dvm_start_send(struct dvm_request* request) {
                !dvm_better_copied(peer, request)) {
         enqueue(peer, request, DVM_EAGER_OUT);
     } else if (dvm_transfer_new(request)) {
-        if (dvm_better_copied(peer, request)) dvm_lend_message(request, peer);
+        dvm_lend_message(request, peer);
         enqueue(peer, request, DVM_OFFERING);
     } else {
         dvm_complete(request, dvm_fail(MPI_ERR_NO_MEM, "not enough memory for one more request"));
@@ -226,7 +226,7 @@ void dvm_accept(struct dvm_request* request, struct dvm_peer* peer, uint64_t sen
     request->remote = sender;
     request->done = 0;
     if (dvm_transfer_new(request)) {
-        if (lent->loan != DVI_NO_LOAN) dvm_lend_room(request, peer, lent);
+        dvm_lend_room(request, peer, lent);
         enqueue(peer, request, DVM_ACCEPTING);
     } else {
         dvm_complete(request, dvm_fail(MPI_ERR_NO_MEM, "not enough memory for one more request"));

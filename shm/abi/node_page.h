@@ -39,8 +39,9 @@
  *   0xd4     4    zero
  *   0xd8     8    wait_offset: divisi_wait, in which this rank says what it waits for before it sleeps (read-write, its
  *                 own); 0: nobody asks
- *   0xe0     8    loans_offset: divisi_loan[DIVISI_LOANS], in which this rank says what of its memory its peers may
- * copy (read-write, its own); 0: it can neither lend nor borrow, as host processes beside nodes 0xe8    24    zero
+ *   0xe0     8    loans_offset: divisi_loan[DIVISI_LOANS], in which this rank says what it lends (read-write, its own);
+ *                 0: it can neither lend nor borrow, as host processes beside nodes
+ *   0xe8    24    zero
  *   0x100         peers[ranks]
  *
  * An entry of the table, indexed by rank:

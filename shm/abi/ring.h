@@ -11,10 +11,9 @@
  *   0x080    4    both        space_sleep: 1 while the producer sleeps for space; its futex word
  *   0x0c0    4    producer    signal: barriers this end has reached (a counter of its own, outside the slots)
  *   0x0c8    8    producer    signal_due: when the signal arrives, in ns; only where links take time
- *   0x0d0   32    both        claims[8]: of messages that are copied from memory to memory (divisi_loan in
- * node_page.h), how many of their parts are taken on; the producer says which is a message's 0x100    -    producer
- * slots of 64 bytes, up to the end of the slot area area     -    producer    bulk: payloads that do not fit in a slot;
- * a ring of bytes, pieces aligned to 64
+ *   0x0d0   32    both        claims[8]: of messages that are copied (divisi_loan), how many parts are taken on
+ *   0x100    -    producer    slots of 64 bytes, up to the end of the slot area
+ *   area     -    producer    bulk: payloads that do not fit in a slot; a ring of bytes, pieces aligned to 64
  *
  * A slot is one cache line, so a small message is one transfer:
  *
