@@ -23,7 +23,7 @@ bool AddressSpace::walk(Gva at, std::size_t bytes, bool write, Step step) {
     if (bytes == 0) return true;
     if (at >= kUserBytes || bytes > kUserBytes - at) return false;
     while (bytes != 0) {
-        const std::size_t part = std::min(bytes, kPageBytes - at % kPageBytes);
+        const std::size_t part = std::min<std::size_t>(bytes, rest_of_page(at));
         bool done = false;
         {
             const std::shared_lock lock(mutex_);
