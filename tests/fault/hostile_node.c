@@ -10,17 +10,9 @@
 #include <unistd.h>
 
 #include "shm/abi/node_page.h"
-
-#define CHECK(condition)                                                           \
-    do {                                                                           \
-        if (!(condition)) {                                                        \
-            fprintf(stderr, "rank %d: line %d: %s\n", rank, __LINE__, #condition); \
-            _exit(1);                                                              \
-        }                                                                          \
-    } while (0)
+#include "tests/fault/rank_check.h"
 
 enum { LONGEST = 40000 };
-static int rank, size;
 
 static uint32_t mixed(uint32_t x) {
     x = (x ^ x >> 16) * 0x7feb352du;

@@ -5,10 +5,9 @@
 import json
 import os
 import re
-import subprocess
 import time
 
-from sandbox import BIN, SOURCE, SandboxTest, main, skip, wait_for
+from sandbox import SandboxTest, main, skip_without, wait_for
 
 BACKEND = os.environ.get("DIVISI_TEST_BACKEND", "auto")
 SECONDS = os.environ.get("DIVISI_TEST_HOSTILE_SECONDS", "2")
@@ -23,9 +22,7 @@ class HostileNode(SandboxTest):
         return {each["rank"] for each in json.loads(shown.stdout)["threads"]} if shown.returncode == 0 else set()
 
     def test_others_finish_and_verify(self):
-        program = os.path.join(self.state, "hostile_node")
-        subprocess.run([os.path.join(BIN, "mpi/mpicc"), "-O2", "-I", SOURCE, "-o", program,
-                        os.path.join(HERE, "hostile_node.c")], check=True)
+        program = self.mpicc(os.path.join(HERE, "hostile_node.c"))
         for shape in ("full", "torus, dimensions: [4, 8]"):
             with self.subTest(shape=shape):
                 path = self.policy(nodes=32)
@@ -49,8 +46,5 @@ class HostileNode(SandboxTest):
                 self.ok("release", "pair")
 
 
-probe = subprocess.run([os.path.join(BIN, "divisi-vmm"), "--probe"], capture_output=True, text=True, check=True)
-for backend in json.loads(probe.stdout)["backends"]:
-    if backend["name"] == BACKEND and not backend["ok"]:
-        skip("backend %s: %s" % (BACKEND, backend["reason"]))
+skip_without(BACKEND)
 main()

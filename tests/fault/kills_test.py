@@ -4,14 +4,13 @@
   DIVISI_FAULT_ROUNDS=N   kills for each of the three (default 5)
   DIVISI_FAULT_SEED=N     the moments are drawn from it; a failure names it
 """
-import json
 import os
 import random
 import signal
 import subprocess
 import time
 
-from sandbox import BIN, SandboxTest, alive, main, skip, wait_for
+from sandbox import BIN, SandboxTest, alive, main, skip_without, wait_for
 
 BACKEND = os.environ.get("DIVISI_TEST_BACKEND", "auto")
 ROUNDS = int(os.environ.get("DIVISI_FAULT_ROUNDS", "5"))
@@ -152,8 +151,5 @@ class Kills(SandboxTest):
         self.rounds(kill)
 
 
-probe = subprocess.run([os.path.join(BIN, "divisi-vmm"), "--probe"], capture_output=True, text=True, check=True)
-for backend in json.loads(probe.stdout)["backends"]:
-    if backend["name"] == BACKEND and not backend["ok"]:
-        skip("backend %s: %s" % (BACKEND, backend["reason"]))
+skip_without(BACKEND)
 main()

@@ -13,17 +13,9 @@
 #include <unistd.h>
 
 #include "shm/abi/node_page.h"
-
-#define CHECK(condition)                                                           \
-    do {                                                                           \
-        if (!(condition)) {                                                        \
-            fprintf(stderr, "rank %d: line %d: %s\n", rank, __LINE__, #condition); \
-            _exit(1);                                                              \
-        }                                                                          \
-    } while (0)
+#include "tests/fault/rank_check.h"
 
 enum { kLength = 3000000, kRounds = 40, kCalls = 20000 };
-static int rank, size;
 static struct divisi_node_page* page;
 
 static long copy_lent(uint64_t owner, uint64_t loan, uint64_t offset, const void* address, uint64_t bytes) {

@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 """Memory that ranks lend each other for large messages: what is lent is copied, what is not is out of reach."""
-import json
 import os
-import subprocess
 
-from sandbox import BIN, SOURCE, SandboxTest, main, skip
+from sandbox import SandboxTest, main, skip_without
 
 BACKEND = os.environ.get("DIVISI_TEST_BACKEND", "auto")
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -14,9 +12,7 @@ class LentMemory(SandboxTest):
     vmm = None
 
     def test_only_what_is_lent_is_copied(self):
-        program = os.path.join(self.state, "lent_memory")
-        subprocess.run([os.path.join(BIN, "mpi/mpicc"), "-O2", "-I", SOURCE, "-o", program,
-                        os.path.join(HERE, "lent_memory.c")], check=True)
+        program = self.mpicc(os.path.join(HERE, "lent_memory.c"))
         self.ok("carve", self.policy(nodes=4), "--backend", BACKEND)
         for mode in ("message-passing", "shared-memory"):
             with self.subTest(mode=mode):
@@ -29,8 +25,5 @@ class LentMemory(SandboxTest):
         self.ok("release", "pair")
 
 
-probe = subprocess.run([os.path.join(BIN, "divisi-vmm"), "--probe"], capture_output=True, text=True, check=True)
-for backend in json.loads(probe.stdout)["backends"]:
-    if backend["name"] == BACKEND and not backend["ok"]:
-        skip("backend %s: %s" % (BACKEND, backend["reason"]))
+skip_without(BACKEND)
 main()

@@ -121,6 +121,12 @@ class SandboxTest(unittest.TestCase):
         """Runs `divisi`, which must succeed, and returns what it printed."""
         return self.divisi(*words, exit=0, **options).stdout
 
+    def mpicc(self, source):
+        """The program, in the state folder."""
+        program = os.path.join(self.state, os.path.basename(source).removesuffix(".c"))
+        subprocess.run([os.path.join(BIN, "mpi/mpicc"), "-O2", "-I", SOURCE, "-o", program, source], check=True)
+        return program
+
     def json(self, *words):
         return json.loads(self.ok(*words, "-o", "json"))
 
@@ -156,6 +162,18 @@ class SandboxTest(unittest.TestCase):
 def skip(reason):
     print("SKIP: " + reason)
     sys.exit(77)
+
+
+def backends():
+    """What divisi-vmm says of each."""
+    probe = subprocess.run([os.path.join(BIN, "divisi-vmm"), "--probe"], capture_output=True, text=True, check=True)
+    return json.loads(probe.stdout)["backends"]
+
+
+def skip_without(name):
+    for backend in backends():
+        if backend["name"] == name and not backend["ok"]:
+            skip("backend %s: %s" % (name, backend["reason"]))
 
 
 def main():

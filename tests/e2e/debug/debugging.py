@@ -1,5 +1,4 @@
 """What the tests of this folder share: the sandbox of the daemon's tests over real nodes, and a program that crashes."""
-import json
 import os
 import subprocess
 import sys
@@ -7,13 +6,13 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../daemon"))
 
+import sandbox  # noqa: E402
 from sandbox import BIN, SandboxTest, main, skip, wait_for  # noqa: E402,F401
 
 
 def backends():
     """Those that work here."""
-    probe = subprocess.run([os.path.join(BIN, "divisi-vmm"), "--probe"], capture_output=True, text=True, check=True)
-    return [each["name"] for each in json.loads(probe.stdout)["backends"] if each["ok"]]
+    return [each["name"] for each in sandbox.backends() if each["ok"]]
 
 
 def compile_program(source, target, *options):
