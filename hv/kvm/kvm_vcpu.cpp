@@ -160,9 +160,13 @@ Result<void> KvmVcpu::unbind() {
 }
 
 Result<void> KvmVcpu::load(const ThreadContext& context) {
-    loaded_xsave_ = context.xsave.empty() ? initial_xsave_ : context.xsave;
-    if (pkru_at_ != 0) name_pkru(loaded_xsave_, pkru_at_);
-    DIVISI_TRY(kvm_ioctl(vcpu_.get(), kKvmSetXsave, "KVM_SET_XSAVE", loaded_xsave_.data()));
+    const std::vector<std::byte>* xsave = context.xsave.empty() ? &initial_xsave_ : &context.xsave;
+    if (pkru_at_ != 0) {
+        loaded_xsave_ = *xsave;
+        name_pkru(loaded_xsave_, pkru_at_);
+        xsave = &loaded_xsave_;
+    }
+    DIVISI_TRY(kvm_ioctl(vcpu_.get(), kKvmSetXsave, "KVM_SET_XSAVE", xsave->data()));
     return set_msrs(vcpu_.get(), {{kMsrFsBase, context.fs_base}, {kMsrGsBase, context.gs_base}});
 }
 

@@ -58,8 +58,8 @@ private:
     Fd vcpu_;
     Mapping run_;
     std::vector<std::byte> initial_xsave_;
-    std::vector<std::byte> loaded_xsave_;
-    std::size_t pkru_at_ = 0;  // in such an image; 0: it is not kept there
+    std::vector<std::byte> loaded_xsave_;  // where PKRU is kept: with its name in it
+    std::size_t pkru_at_ = 0;              // in such an image; 0: it is not kept there
     bool fast_calls_;
     bool calls_stay_in_ring3_ = false;
     bool ring0_ = false;  // where the vCPU stands between two runs
