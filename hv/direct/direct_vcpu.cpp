@@ -311,6 +311,10 @@ std::optional<Exit> DirectVcpu::on_signal(int signo, const SignalFrame::Trap& tr
 }
 
 std::optional<Exit> DirectVcpu::page_fault(const SignalFrame::Trap& trap) {
+    // What the program's own protection keys forbid, no filling allows. (The processor sets the bit only where the page
+    // is there in the host's tables, too; the host tells by the code that it would not have put it there.)
+    if (trap.signal_code == SEGV_PKUERR)
+        return Exit::exception(Exit::kPageFault, static_cast<std::uint32_t>(trap.error_code | kErrorKey), trap.address);
     const bool write = (trap.error_code & kErrorWrite) != 0;
     const bool execute = (trap.error_code & kErrorFetch) != 0;
     auto filled = task_->space().fill(trap.address, write, execute);
@@ -318,8 +322,7 @@ std::optional<Exit> DirectVcpu::page_fault(const SignalFrame::Trap& trap) {
     vain_fills_ = *filled == StubSpace::Filled::kAlready ? vain_fills_ + 1 : 0;
     if (vain_fills_ > kMostVainFills)
         return failure(make_error(Errc::kFailed, fmt::format("address {:#x} faults for ever", trap.address), "direct"));
-    // What protection keys forbid, no filling allows.
-    if (*filled != StubSpace::Filled::kRefused && (trap.error_code & kErrorKey) == 0) return std::nullopt;
+    if (*filled != StubSpace::Filled::kRefused) return std::nullopt;
     pending_fault_ = {trap.address, write, execute};
     fault_pending_ = true;
     return Exit::exception(Exit::kPageFault, static_cast<std::uint32_t>(trap.error_code), trap.address);

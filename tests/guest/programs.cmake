@@ -35,6 +35,10 @@ divisi_guest_test(limits SOURCE limits.c)
 divisi_guest_test(limit_of_time SOURCE limits.c FLAVOURS glibc ARGS time RANKS 1 EXIT 137)
 divisi_guest_test(bounds SOURCE bounds.c FLAVOURS glibc NATIVE_DIFFERS)
 divisi_guest_test(bad_pointers SOURCE bad_pointers.c)
+# Linux ends a program whose rseq area, which glibc registers, it cannot write at a signal.
+if(DIVISI_MUSL_GCC)
+  divisi_guest_test(closed_keys SOURCE closed_keys.c FLAVOURS musl)
+endif()
 
 # The processor's state
 divisi_guest_test(registers SOURCE registers.c)
