@@ -64,6 +64,12 @@ Result<void> Mapping::overlay(std::size_t at, int fd, std::uint64_t offset, std:
     return {};
 }
 
+Result<void> Mapping::overlay_zeros(std::size_t at, std::size_t size_bytes) {
+    if (at > size_ || size_bytes > size_ - at) return make_error(Errc::kFailed, "overlay outside of its mapping");
+    DIVISI_TRY(map(data_ + at, size_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0));
+    return {};
+}
+
 Result<void> Mapping::clear(std::size_t at, std::size_t size_bytes) {
     if (at > size_ || size_bytes > size_ - at) return make_error(Errc::kFailed, "clear outside of its mapping");
     DIVISI_TRY(map(data_ + at, size_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0));

@@ -31,6 +31,8 @@ public:
     // Replaces [at, at+size_bytes) of this mapping by pages of `fd`, shared.
     // Errors: kFailed outside the mapping; the errno of mmap, and the range is then as before.
     Result<void> overlay(std::size_t at, int fd, std::uint64_t offset, std::size_t size_bytes, int prot);
+    // The same by private zero pages that can only be read.
+    Result<void> overlay_zeros(std::size_t at, std::size_t size_bytes);
     // Turns [at, at+size_bytes) back into reserved address space.
     Result<void> clear(std::size_t at, std::size_t size_bytes);
 

@@ -63,9 +63,11 @@ bool AddressSpace::Area::merges_with(const Area& next, Gva boundary) const {
            shared == next.shared && noreserve == next.noreserve && !window && !next.window && label == next.label;
 }
 
-AddressSpace::AddressSpace(Ram& ram, PageTables& tables) : ram_(ram), tables_(tables) {}
+AddressSpace::AddressSpace(Ram& ram, PageTables& tables, LentViews* views)
+    : ram_(ram), tables_(tables), views_(views) {}
 
 AddressSpace::~AddressSpace() {
+    if (views_ != nullptr) views_->forget(tables_);
     release_frames(0, kWindowGva);
     tables_.clear();
 }
@@ -204,14 +206,20 @@ void AddressSpace::release(Gva begin, Gva end) {
         });
     }
     if (released.empty() && kept.empty()) return;
+    hide_from_others(begin, end);
     tables_.revoke(begin, end);
     for (const FrameRun run : released) ram_.free(run);
     if (tables_.cached()) return;
     for (const FrameRun run : kept) ram_.invalidate(run);
 }
 
+void AddressSpace::hide_from_others(Gva begin, Gva end) const noexcept {
+    if (views_ != nullptr) views_->changed(*this, begin, end);
+}
+
 void AddressSpace::invalidate(Gva begin, Gva end, const std::vector<FrameRun>& changed) {
     if (changed.empty()) return;
+    hide_from_others(begin, end);
     if (tables_.cached()) {
         tables_.revoke(begin, end);
     } else {

@@ -25,6 +25,7 @@
 #include "base/fd.hpp"
 #include "hv/file_pages.hpp"
 #include "hv/layout.hpp"
+#include "hv/lent_views.hpp"
 #include "hv/page_tables.hpp"
 #include "hv/ram.hpp"
 
@@ -40,8 +41,9 @@ enum class Access : std::uint8_t { kRead, kWrite, kExecute };
 
 class AddressSpace {
 public:
-    // Both are lent for its lifetime. `ram` may be shared with other programs. Gives every frame back when it goes.
-    AddressSpace(Ram& ram, PageTables& tables);
+    // All are lent for its lifetime. `ram` may be shared with other programs. `views`: who has to be told when pages
+    // change that other programs see; null: none does. Gives every frame back when it goes.
+    AddressSpace(Ram& ram, PageTables& tables, LentViews* views = nullptr);
     AddressSpace(const AddressSpace&) = delete;
     AddressSpace& operator=(const AddressSpace&) = delete;
     ~AddressSpace();
@@ -116,6 +118,9 @@ public:
     // Copies from one program's memory to another's. `from` and `to` differ.
     enum class Copied : std::uint8_t { kAll, kSourceFault, kTargetFault };
     static Copied copy_between(AddressSpace& from, Gva source, AddressSpace& to, Gva target, std::size_t bytes);
+    // Shows whole pages, which the program may read, in the views of another program, from their page `at` on. Shared
+    // mappings of files are not shown. 0, -ENXIO where the program could not read them itself, -EOPNOTSUPP, -ENOMEM.
+    SysResult show(Gva begin, Gva end, PageTables& viewer, std::size_t at);
     // A page as it is in memory or, where it was never touched, would be: for looking at a program from outside. Does
     // not ask for the program's rights, and changes nothing. False where nothing is mapped.
     bool inspect(Gva page, std::span<std::byte> to) const;
@@ -203,6 +208,8 @@ private:
     SysResult write_back(Gva begin, Gva end);
     // After entries of [begin, end) lost rights: no processor keeps the old ones of the frames `changed`.
     void invalidate(Gva begin, Gva end, const std::vector<FrameRun>& changed);
+    // Pages of [begin, end) have other contents from here on, or other rights: nobody else sees them any more.
+    void hide_from_others(Gva begin, Gva end) const noexcept;
     void apply_protection(Gva begin, Gva end, int prot);
     // `taken`, if given, gets the frames that it took.
     bool populate(Gva address, Gva area_begin, Area& area, std::uint32_t pages, std::vector<FrameRun>* taken = nullptr);
@@ -214,6 +221,7 @@ private:
 
     Ram& ram_;
     PageTables& tables_;
+    LentViews* views_;
     mutable std::shared_mutex mutex_;
     Areas areas_;
     Bounds bounds_;

@@ -3,7 +3,7 @@
 // Guest-physical (each line one memory slot; the VMM's host mapping behind it may be shared by several nodes):
 //
 //   0x0'0000'0000   system pages      64 KiB   a node's own GDT, IDT, TSS, ring-0 stubs          slot kSystemSlot
-//   0x0'1000'0000   program region    257 MiB+ page tables of the program, then its windows      slot kProgramSlot
+//   0x0'1000'0000   program region    257 MiB+ page tables of the program, its windows, views  slot kProgramSlot
 //   0xf'0000'0000   nothing: to store here is an exit (kvm/fast_calls.hpp)
 //   0x10'0000'0000  RAM                        the node's or the multiprocessor's memory         slot kRamSlot
 //
@@ -11,6 +11,7 @@
 //
 //   0x0'0001'0000 … 0x1f'0000'0000   the program: image, heap, mappings, stacks
 //   0x1f'0000'0000                   windows: the node page, channels, the shared region
+//   0x1f'e000'0000                   views: what other programs of the job lend it (view_window.hpp)
 //   0x1f'ffff'0000                   code for system calls that take no exit, and what it looks at (page_tables.hpp)
 //   0xffff'ff80'0000'0000            system pages, supervisor only
 #pragma once
@@ -41,6 +42,9 @@ inline constexpr std::uint32_t kRamSlot = 2;
 inline constexpr Gva kUserBytes = 128ULL << 30U;
 inline constexpr Gva kLowestGva = 0x1'0000;
 inline constexpr Gva kWindowGva = 0x1f'0000'0000;
+// The page before them counts how often a view was taken back.
+inline constexpr Gva kViewsGva = 0x1f'e000'0000;
+inline constexpr std::size_t kViewBytes = 32U << 20U;
 inline constexpr Gva kFastCallsGva = 0x1f'ffff'0000;
 inline constexpr Gva kWaitersGva = kFastCallsGva + kPageBytes;
 inline constexpr Gva kDoorGva = kWaitersGva + kPageBytes;

@@ -5,6 +5,7 @@
 
 namespace divisi::hv {
 
+inline constexpr std::uint64_t kSysViewLent = 508;
 inline constexpr std::uint64_t kSysCopyLent = 509;
 inline constexpr std::uint64_t kSysWakeAndWait = 510;
 inline constexpr std::uint64_t kSysEndJob = 511;

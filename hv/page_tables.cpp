@@ -16,6 +16,7 @@ constexpr std::size_t kDirectoriesAt = 2 * kPageBytes;
 constexpr std::size_t kFastCallsAt = 0x90 * kPageBytes;
 constexpr std::size_t kWaitersAt = kFastCallsAt + kPageBytes;
 constexpr std::size_t kLooksAt = kWaitersAt - sizeof(std::uint32_t);
+constexpr std::size_t kViewChangesAt = kWaitersAt + kPageBytes;
 constexpr std::size_t kLeavesAt = 1U << 20U;
 constexpr std::size_t kLeafBytes = (kUserBytes >> kPageShift) * sizeof(std::uint64_t);
 constexpr std::size_t kTableBytes = kLeavesAt + kLeafBytes;
@@ -25,7 +26,8 @@ constexpr std::uint64_t kUpper = Pte::kPresent | Pte::kWritable | Pte::kUser | 0
 constexpr std::uint64_t kSystemPdptGpa = kSystemGpa + 0x8000;
 
 static_assert(kDirectoriesAt + (kUserBytes >> 30U) * kPageBytes <= kFastCallsAt);
-static_assert(kWaitersAt + kPageBytes <= kLeavesAt);
+static_assert(kViewChangesAt + kPageBytes <= kLeavesAt);
+static_assert(kViewsGva + kViewBytes <= kFastCallsGva);
 static_assert(kWindowGva < kUserBytes);
 
 std::uint64_t next_generation() {
@@ -43,16 +45,16 @@ Pte Pte::make(Gpa gpa, int prot) {
     return {bits};
 }
 
-PageTables::PageTables(Fd fd, Mapping region)
-    : fd_(std::move(fd)), region_(std::move(region)), generation_(next_generation()) {
+PageTables::PageTables(Fd fd, Mapping region, std::size_t view_bytes)
+    : fd_(std::move(fd)), region_(std::move(region)), views_(region_, view_bytes), generation_(next_generation()) {
     write_fixed_entries();
 }
 
-Result<std::unique_ptr<PageTables>> PageTables::create(std::size_t window_bytes) {
+Result<std::unique_ptr<PageTables>> PageTables::create(std::size_t window_bytes, std::size_t view_bytes) {
     DIVISI_TRY_ASSIGN(Fd fd, create_memfd("divisi-tables", kTableBytes));
-    DIVISI_TRY_ASSIGN(Mapping region, Mapping::reserve(kTableBytes + page_ceil(window_bytes)));
+    DIVISI_TRY_ASSIGN(Mapping region, Mapping::reserve(kTableBytes + page_ceil(window_bytes) + view_bytes));
     DIVISI_TRY(region.overlay(0, fd.get(), 0, kTableBytes, PROT_READ | PROT_WRITE));
-    return std::unique_ptr<PageTables>(new PageTables(std::move(fd), std::move(region)));
+    return std::unique_ptr<PageTables>(new PageTables(std::move(fd), std::move(region), view_bytes));
 }
 
 std::uint64_t* PageTables::entry(std::size_t byte_offset) const {
@@ -103,7 +105,8 @@ bool PageTables::has_table(Gva address) const {
 }
 
 Result<void> PageTables::set_windows(const std::vector<WindowPiece>& pieces) {
-    const std::size_t room = std::min<std::size_t>(region_.size() - kTableBytes, kFastCallsGva - kWindowGva);
+    const std::size_t room = std::min<std::size_t>(region_.size() - kTableBytes - views_.page_count() * kPageBytes,
+                                                   kViewsGva - kPageBytes - kWindowGva);
     std::size_t used = 0;
     for (const WindowPiece& piece : pieces) {
         if (piece.size_bytes % kPageBytes != 0 || piece.size_bytes > room - used)
@@ -130,6 +133,34 @@ std::byte* PageTables::window_host(std::size_t offset) const {
 
 Gpa PageTables::window_gpa(std::size_t offset) {
     return kProgramGpa + kTableBytes + offset;
+}
+
+std::optional<std::size_t> PageTables::view_page(Gpa gpa) const {
+    const Gpa first = kProgramGpa + region_.size() - views_.page_count() * kPageBytes;
+    const Gpa end = kProgramGpa + region_.size();
+    if (gpa < first || gpa >= end) return std::nullopt;
+    return (gpa - first) / kPageBytes;
+}
+
+Result<void> PageTables::show(std::size_t page, const Ram& ram, std::span<const FrameRun> runs) {
+    DIVISI_TRY(views_.show(page, ram, runs));
+    const Gpa first = kProgramGpa + region_.size() - views_.page_count() * kPageBytes;
+    store(kViewsGva - kPageBytes, Pte::make(kProgramGpa + kViewChangesAt, PROT_READ));
+    for (const FrameRun& run : runs) {
+        for (const std::size_t end = page + run.count; page < end; ++page)
+            store(kViewsGva + page * kPageBytes, Pte::make(first + page * kPageBytes, PROT_READ));
+    }
+    return {};
+}
+
+void PageTables::count_view_change() noexcept {
+    // SAFETY: a word of a page of its own, aligned as that is; only this writes it, programs read it.
+    std::atomic_ref(*reinterpret_cast<std::uint32_t*>(region_.data() + kViewChangesAt)).fetch_add(1);
+}
+
+void PageTables::hide(std::size_t page, std::size_t pages) noexcept {
+    views_.hide(page, pages);
+    revoke(kViewsGva + page * kPageBytes, kViewsGva + (page + pages) * kPageBytes);
 }
 
 void PageTables::attach(TranslationCache& cache) const {

@@ -6,14 +6,15 @@
 // is only taken away together with an invalidation of the frame behind it (`Ram::free`, `Ram::invalidate`), which
 // removes the shadow.
 //
-// Shape of the region: [PML4][PDPT][128 page directories][fast calls: code, counts][leaf array, 256 MiB,
-// sparse][windows]. Threads: entries are read and written atomically; who may change which is the address space's
-// business. Source: Intel SDM vol. 3A, 4.5.4 "Linear-Address Translation with 4-Level Paging".
+// Shape of the region: [PML4][PDPT][128 page directories][fast calls: code, counts][count of changes of the views][leaf
+// array, 256 MiB, sparse][windows][views]. Threads: entries are read and written atomically; who may change which is
+// the address space's business. Source: Intel SDM vol. 3A, 4.5.4 "Linear-Address Translation with 4-Level Paging".
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "base/mapping.hpp"
 #include "base/result.hpp"
 #include "hv/layout.hpp"
+#include "hv/view_window.hpp"
 
 namespace divisi::hv {
 
@@ -71,7 +73,8 @@ public:
 
 class PageTables {
 public:
-    static Result<std::unique_ptr<PageTables>> create(std::size_t window_bytes);
+    // `view_bytes`: for what other programs may show this one; at most kViewBytes.
+    static Result<std::unique_ptr<PageTables>> create(std::size_t window_bytes, std::size_t view_bytes = 0);
 
     [[nodiscard]] Pte get(Gva address) const;
     // The same, but never gives a table memory by looking at it.
@@ -105,6 +108,19 @@ public:
     [[nodiscard]] std::byte* window_host(std::size_t offset) const;
     [[nodiscard]] static Gpa window_gpa(std::size_t offset);
 
+    // Memory files of which pages may be shown in the views, lent for its lifetime: a processor that does not walk the
+    // tables has to know them before it starts.
+    void set_view_files(std::vector<int> fds) { view_files_ = std::move(fds); }
+    [[nodiscard]] const std::vector<int>& view_files() const { return view_files_; }
+    [[nodiscard]] const ViewWindow& views() const { return views_; }
+    // ViewWindow's.
+    Result<void> show(std::size_t page, const Ram& ram, std::span<const FrameRun> runs);
+    void hide(std::size_t page, std::size_t pages) noexcept;
+    // Views are about to change that the program relies on: it can read how often that has been so.
+    void count_view_change() noexcept;
+    // Which page of the views this is; nothing where it is none.
+    [[nodiscard]] std::optional<std::size_t> view_page(Gpa gpa) const;
+
     // Shows the program, until `clear`, a page with this code at kFastCallsGva, and one with the counts of waiters at
     // kWaitersGva. It can write neither. Behind them, the door.
     void expose_fast_calls(std::span<const std::byte> code) const;
@@ -124,6 +140,8 @@ public:
     // Tells them all; after the entries were changed, and before their frames are given to anyone else.
     void revoke(Gva begin, Gva end) const noexcept;
 
+    // The memory file of the region's beginning, up to the windows.
+    [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] std::byte* region() const { return region_.data(); }
     [[nodiscard]] std::size_t region_bytes() const { return region_.size(); }
     [[nodiscard]] static Gpa root() { return kProgramGpa; }
@@ -131,7 +149,7 @@ public:
     [[nodiscard]] std::uint64_t generation() const { return generation_; }
 
 private:
-    PageTables(Fd fd, Mapping region);
+    PageTables(Fd fd, Mapping region, std::size_t view_bytes);
     void write_fixed_entries();
     void ensure_upper_entry(Gva address) const;
     void store(Gva address, Pte pte) const;
@@ -140,6 +158,8 @@ private:
 
     Fd fd_;
     Mapping region_;
+    ViewWindow views_;
+    std::vector<int> view_files_;
     std::vector<WindowPiece> pieces_;
     std::size_t window_bytes_used_ = 0;
     std::uint64_t generation_;

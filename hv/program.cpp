@@ -64,7 +64,7 @@ private:
 Program::Program(ProgramSpec spec, Services services)
     : spec_(std::move(spec)),
       services_(services),
-      memory_(*spec_.ram, *spec_.tables),
+      memory_(*spec_.ram, *spec_.tables, spec_.views),
       scheduler_(places_of(spec_), spec_.spread, services.timers, spec_.kick),
       sleepers_(scheduler_),
       cpu_times_(spec_.nodes.size()),

@@ -60,6 +60,13 @@ struct LentCopy {
     std::uint64_t bytes = 0;
 };
 
+// A view of such a range: from `page` of the caller's views on.
+struct LentView {
+    std::uint32_t owner = 0, loan = 0;
+    std::uint64_t offset = 0, bytes = 0;  // in what is lent
+    std::uint64_t page = 0;
+};
+
 struct ProgramSpec {
     Image image;
     std::vector<std::string> argv;
@@ -76,6 +83,9 @@ struct ProgramSpec {
     std::function<void(unsigned cpu)> kick;
     // Copies between the program's memory and what another of the job has lent to it; null: there are no others.
     std::function<SysResult(const LentCopy&)> copy_lent;
+    // Shows it such a range; the address of its first byte. Null where `copy_lent` is.
+    std::function<SysResult(const LentView&)> view_lent;
+    LentViews* views = nullptr;             // lent: who looks at whose memory; null: nobody does
     std::function<void(int code)> end_job;  // ends all programs of the job, this one among them; null: there are none
     std::function<void()>
         on_stop;  // a signal has stopped it; called on the node that took it, under no lock; may be null

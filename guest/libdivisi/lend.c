@@ -6,7 +6,6 @@
 
 /* An exit buys a copy less, and two who copy. Measured: a ring moves 9 to 15 bytes a ns, two who copy 40 to 70. */
 #define BYTES_A_NS 12u
-#define LEAST_BYTES 65536u
 #define TRIES 4
 
 /* What the shortest way to the VMM and back takes. */
@@ -25,15 +24,19 @@ static uint64_t find_lend_from(void) {
     if (NATIVE(dvi.page)) {
         /* Where only parents may look into processes (Yama), let the ranks. Elsewhere this is an error and no harm. */
         dvi_syscall(DVI_SYS_PRCTL, DVI_PR_SET_PTRACER, -1, 0, 0, 0);
-        return LEAST_BYTES;
+        return DVI_LEAST_LENT_BYTES;
     }
     const uint64_t bytes = exit_ns() * BYTES_A_NS;
-    return bytes < LEAST_BYTES ? LEAST_BYTES : bytes;
+    return bytes < DVI_LEAST_LENT_BYTES ? DVI_LEAST_LENT_BYTES : bytes;
+}
+
+int dvi_lends_over(const struct dvi_link* link) {
+    /* Where links take time, it is the ring that keeps to it. */
+    return dvi.loans != NULL && link->tx.due == NULL;
 }
 
 int dvi_lending_pays(const struct dvi_link* link, uint64_t bytes) {
-    /* Where links take time, it is the ring that keeps to it. */
-    if (bytes < LEAST_BYTES || dvi.loans == NULL || link->tx.due != NULL) return 0;
+    if (bytes < DVI_LEAST_LENT_BYTES || !dvi_lends_over(link)) return 0;
     if (dvi.lend_from == 0) dvi.lend_from = find_lend_from();
     return bytes >= dvi.lend_from;
 }
@@ -99,13 +102,14 @@ static long copy_natively(const struct dvi_lent* lent, int reads, uint64_t offse
     return 0;
 }
 
-enum { REACH_UNKNOWN, REACH_YES, REACH_NO };
+enum { DVI_REACH_UNKNOWN, DVI_REACH_YES, DVI_REACH_NO };
 
 /* The rules for looking into another process are many: a look shows. */
 static int can_reach(struct dvi_link* link, const struct dvi_lent* lent) {
     unsigned char byte;
-    if (link->reach == REACH_UNKNOWN) link->reach = copy_natively(lent, 1, 0, &byte, 1) == 0 ? REACH_YES : REACH_NO;
-    return link->reach == REACH_YES;
+    if (link->reach == DVI_REACH_UNKNOWN)
+        link->reach = copy_natively(lent, 1, 0, &byte, 1) == 0 ? DVI_REACH_YES : DVI_REACH_NO;
+    return link->reach == DVI_REACH_YES;
 }
 
 int dvi_can_copy(struct dvi_link* link, const struct dvi_lent* lent) {

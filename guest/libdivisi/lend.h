@@ -13,12 +13,17 @@
 
 /* What a peer has to know about a loan. Of what a peer sent, every value is possible. */
 struct dvi_lent {
-    uint64_t address; /* host processes only */
+    uint64_t address;
     uint32_t process; /* of a host process; 0: it is a node's */
     uint16_t loan;    /* DVI_NO_LOAN: nothing is lent */
     uint16_t claim;   /* of a sender's: which counter of its ring says how many parts are taken on */
 };
 
+/* Below that, nothing is worth to be lent. */
+#define DVI_LEAST_LENT_BYTES 65536u
+
+/* Whether anything can be lent to the peer of `link`, or by it. */
+int dvi_lends_over(const struct dvi_link* link);
 /* Whether a message of so many bytes over `link` is faster so than through its ring. */
 int dvi_lending_pays(const struct dvi_link* link, uint64_t bytes);
 /* Lends the range to the peer of `link`, with DIVISI_LOAN_READ, which takes a counter of parts as well, or
@@ -32,6 +37,11 @@ int dvi_can_copy(struct dvi_link* link, const struct dvi_lent* lent);
 /* Takes on the next `count` parts of the message whose sender uses `claim` of this ring: the number of the first. */
 static inline uint32_t dvi_claim(struct divisi_ring* ring, uint32_t claim, uint32_t count) {
     return __atomic_fetch_add(&ring->claims[claim], count, __ATOMIC_ACQ_REL);
+}
+
+/* How many are taken on so far. */
+static inline uint32_t dvi_claimed(const struct divisi_ring* ring, uint32_t claim) {
+    return __atomic_load_n(&ring->claims[claim], __ATOMIC_RELAXED);
 }
 
 /* One copy; `reads`: from the peer. Returns 0, or a negative errno: -EFAULT where it is this rank's own memory that is

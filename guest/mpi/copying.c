@@ -10,46 +10,96 @@
  * The parts are taken on by a counter in the sender's ring: an end that comes late finds fewer of them, or none, and
  * nobody waits for an end that does something else. A buffer is lent until both ends have told: then nobody touches it
  * any more. Where the ends share a PU, the receiver copies it all.
+ *
+ * A message that the receiver sees (view.h) it copies by itself, and needs to ask nobody:
+ *
+ *   lends the message ──── offer ──────────►  a receive matches: copies all parts
+ *                     ◄─── copied n parts ──
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine.h"
 
-/* A message has two parts, or as many as keep one below this: an end that comes late finds something to do. */
-#define PART_MAX_BYTES 4194304u
+/* Who copies with exits takes on half of the parts at once, or as many as keep it below that: an end that comes late
+ * finds something to do. */
+#define PART_BYTES 65536u
+#define TURN_BYTES 4194304u
 #define PARTS_BEGIN_AT 4096u
+/* From here on the sender's help is worth its exit to a receiver that needs none. */
+#define SHARED_FROM_BYTES 786432u
+/* In place of a receiver's counter: it sees the message. */
+#define SEES 1u
 
 bool dvm_better_copied(const struct dvm_peer* peer, const struct dvm_request* send) {
-    return send->datatype->contiguous && dvi_lending_pays(peer->link, send->bytes);
+    if (!send->datatype->contiguous) return false;
+    const bool seen = dvi_view_pays(peer->link, send->buffer, send->bytes) != 0;
+    return seen || dvi_lending_pays(peer->link, send->bytes) != 0;
+}
+
+static struct dvm_copying* copying_of(uint64_t bytes) {
+    struct dvm_copying* const copying = calloc(1, sizeof *copying);
+    if (copying == NULL) return NULL;
+    copying->own.loan = DVI_NO_LOAN;
+    copying->bytes = bytes;
+    const uint64_t parts = bytes / PART_BYTES;
+    copying->parts = parts < 2u ? 2u : (uint32_t)parts;
+    return copying;
 }
 
 static void lend(struct dvm_request* request, struct dvm_peer* peer, uint64_t bytes, uint32_t rights) {
-    struct dvm_copying* const copying = calloc(1, sizeof *copying);
+    struct dvm_copying* const copying = copying_of(bytes);
     if (copying == NULL) return;
     copying->own = dvi_lend(peer->link, request->buffer, bytes, rights);
-    if (copying->own.loan == DVI_NO_LOAN) {
+    if (copying->own.loan == DVI_NO_LOAN)
         free(copying);
-        return;
-    }
-    copying->bytes = bytes;
-    const uint64_t parts = bytes / PART_MAX_BYTES + 1u;
-    copying->parts = parts < 2u ? 2u : (uint32_t)parts;
-    request->copying = copying;
+    else
+        request->copying = copying;
 }
 
 void dvm_lend_message(struct dvm_request* send, struct dvm_peer* peer) {
-    if (dvm_better_copied(peer, send)) lend(send, peer, send->bytes, DIVISI_LOAN_READ);
+    lend(send, peer, send->bytes, DIVISI_LOAN_READ);
 }
 
-/* SAFETY: the length is the sender's word; it must fit in the buffer. What of it the sender lets be copied, the copy
- * itself finds out. */
-void dvm_lend_room(struct dvm_request* receive, struct dvm_peer* peer, const struct dvi_lent* message) {
-    if (!receive->datatype->contiguous || receive->received > receive->bytes || receive->received == 0 ||
-        receive->received / PART_MAX_BYTES >= UINT32_MAX / 2u || message->claim >= DIVISI_RING_CLAIMS ||
-        !dvi_can_copy(peer->link, message))
-        return;
+/* SAFETY: the length is the sender's word; it must fit in the buffer, or the message is none for a copy. */
+static bool can_copy(const struct dvm_request* receive, const struct dvm_peer* peer, const struct dvi_lent* message) {
+    return receive->datatype->contiguous && receive->received <= receive->bytes && receive->received != 0 &&
+           receive->received / PART_BYTES < UINT32_MAX / 2u && message->claim < DIVISI_RING_CLAIMS &&
+           dvi_can_copy(peer->link, message) != 0;
+}
+
+/* false: it is to be accepted. */
+static bool see(struct dvm_request* receive, struct dvm_peer* peer, const struct dvi_lent* message) {
+    const void* const view = dvi_view(peer->link, message, receive->received);
+    if (view == NULL) return false;
+    struct dvm_copying* const copying = copying_of(receive->received);
+    if (copying == NULL) return false;
+    copying->theirs = *message;
+    copying->view = view;
+    receive->copying = copying;
+    if (receive->received >= SHARED_FROM_BYTES) {
+        copying->own = dvi_lend(peer->link, receive->buffer, receive->received, DIVISI_LOAN_WRITE);
+        copying->own.claim = SEES;
+        if (copying->own.loan != DVI_NO_LOAN) return false;
+    }
+    dvm_interested(peer);
+    dvm_copy_soon(receive);
+    return true;
+}
+
+bool dvm_take_lent(struct dvm_request* receive, struct dvm_peer* peer, const struct dvi_lent* message) {
+    if (!can_copy(receive, peer, message)) return false;
+    if (see(receive, peer, message)) return true;
+    if (receive->copying != NULL || dvi_lending_pays(peer->link, receive->received) == 0) return false;
+    /* What of the message the sender lets be copied, the copy itself finds out. */
     lend(receive, peer, receive->received, DIVISI_LOAN_WRITE);
     if (receive->copying != NULL) receive->copying->theirs = *message;
+    return false;
+}
+
+void dvm_lent_in_vain(struct dvm_request* send) {
+    dvi_view_in_vain(engine.peers[send->partner].link, send->buffer);
+    dvm_end_copying(send);
 }
 
 void dvm_copy_soon(struct dvm_request* request) {
@@ -83,22 +133,51 @@ static bool receives(const struct dvm_request* request) {
     return request->type != DVM_SEND;
 }
 
+static bool copy_by_calls(struct dvi_link* link, const struct dvm_request* request, uint64_t begin, uint64_t end) {
+    return dvi_copy_lent(link, &request->copying->theirs, receives(request), begin, request->buffer + begin,
+                         end - begin) == 0;
+}
+
 static bool copy_parts(struct dvi_link* link, const struct dvm_request* request, uint32_t first, uint32_t end) {
-    const struct dvm_copying* const copying = request->copying;
+    struct dvm_copying* const copying = request->copying;
     const uint64_t begin = part_begin(copying, first);
-    const uint64_t bytes = part_begin(copying, end) - begin;
-    return dvi_copy_lent(link, &copying->theirs, receives(request), begin, request->buffer + begin, bytes) == 0;
+    const uint64_t behind = part_begin(copying, end);
+    if (copying->view != NULL) {
+        memcpy(request->buffer + begin, copying->view + begin, behind - begin);
+        if (dvi_view_stands()) return true;
+        copying->view = NULL;
+    }
+    return copy_by_calls(link, request, begin, behind);
+}
+
+/* How many parts to take on, of those from `next` on; 0: no more. */
+static uint32_t parts_at_once(const struct dvi_link* link, const struct dvm_request* request, uint32_t next) {
+    const struct dvm_copying* const copying = request->copying;
+    if (next >= copying->parts) return 0;
+    if (copying->view != NULL) return 1;
+    if (!link->other_pu) return copying->parts;
+    if (!receives(request) && copying->theirs.claim == SEES) {
+        /* The receiver goes on while this end leaves and comes back. */
+        const uint32_t left = copying->parts - next;
+        const uint32_t meanwhile = (uint32_t)(dvi.lend_from / PART_BYTES) + 1u;
+        return left > meanwhile ? (left - meanwhile + 1u) / 2u : 0;
+    }
+    const uint32_t half = (copying->parts + 1u) / 2u;
+    return half < TURN_BYTES / PART_BYTES ? half : TURN_BYTES / PART_BYTES;
 }
 
 /* SAFETY: the counter is in memory that the peer writes: what comes from it is a part or not; and no more parts are
  * done than there are. */
 static void copy(struct dvi_link* link, struct dvm_request* request) {
     struct dvm_copying* const copying = request->copying;
+    /* A message that nobody was told is being copied has one who copies. */
+    const bool alone = receives(request) && copying->own.loan == DVI_NO_LOAN;
     struct divisi_ring* const ring = receives(request) ? link->rx.ring : link->tx.ring;
     const uint32_t claim = receives(request) ? copying->theirs.claim : copying->own.claim;
-    const uint32_t step = link->other_pu ? 1u : copying->parts;
     while (copying->here < copying->parts) {
-        const uint32_t first = dvi_claim(ring, claim, step);
+        const uint32_t step = alone ? copying->parts : parts_at_once(link, request, dvi_claimed(ring, claim));
+        if (step == 0) return;
+        const uint32_t first = alone ? 0 : dvi_claim(ring, claim, step);
         if (first >= copying->parts) return;
         const uint32_t end = copying->parts - first < step ? copying->parts : first + step;
         /* After a failure the rest is taken on and left. */
@@ -174,9 +253,15 @@ void dvm_copied_told(struct dvm_request* request) {
 bool dvm_copied(struct dvm_peer* peer, const struct dvm_copied* copied) {
     struct dvm_request* const request = dvm_transfer_at(copied->transfer, peer->rank);
     if (request == NULL || request->copying == NULL || request->copying->told) return false;
-    if (request->stage != DVM_TO_COPY && request->stage != DVM_TELLING && request->stage != DVM_SHARED) return false;
     struct dvm_copying* const copying = request->copying;
     if (copied->parts > copying->parts || copied->failed > 1u) return false;
+    if (request->stage == DVM_OFFERED && copied->parts == copying->parts) {
+        /* The receiver sees it, and did not have to accept it. */
+        divisi_tx_count(&peer->link->tx, request->bytes);
+        request->stage = DVM_SHARED;
+    } else if (request->stage != DVM_TO_COPY && request->stage != DVM_TELLING && request->stage != DVM_SHARED) {
+        return false;
+    }
     copying->told = true;
     copying->there = copied->parts;
     copying->failed_there = copied->failed != 0u;
@@ -184,7 +269,8 @@ bool dvm_copied(struct dvm_peer* peer, const struct dvm_copied* copied) {
 }
 
 void dvm_end_copying(struct dvm_request* request) {
-    dvi_take_back(engine.peers[request->partner].link, &request->copying->own);
+    if (request->copying->own.loan != DVI_NO_LOAN)
+        dvi_take_back(engine.peers[request->partner].link, &request->copying->own);
     free(request->copying);
     request->copying = NULL;
 }

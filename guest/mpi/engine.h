@@ -10,7 +10,8 @@
  * Small messages go *eagerly*: the data follows the envelope, and what nobody has asked for yet is put aside by the
  * receiver. Larger and synchronous ones *offer* themselves; the receiver *accepts* when a receive matches, and the data
  * goes straight into the user's buffer. Offers and acceptances name requests by numbers of `engine.transfers`. What is
- * large is *copied* by both ends, where they can lend each other their buffers (copying.c); each tells when it is done.
+ * large is *copied* by both ends, where they can lend each other their buffers, or by the receiver alone, where it sees
+ * the message (copying.c); each tells when it is done.
  *
  * A send that is cancelled after it went out is *withdrawn* by a message that names its slot; the answer says whether
  * the receiver still had it, unmatched. That takes a receiver which looks at the link.
@@ -26,6 +27,7 @@
 #include "datatype.h"
 #include "guest/libdivisi/lend.h"
 #include "guest/libdivisi/link.h"
+#include "guest/libdivisi/view.h"
 #include "internal.h"
 #include "queue.h"
 
@@ -151,10 +153,11 @@ struct dvm_copying {
     struct dvi_lent own, theirs;
     uint64_t bytes;
     uint32_t parts;
-    uint32_t here;  /* parts that this end has taken on */
-    uint32_t there; /* and the other one, once it has told */
-    bool told;      /* it has */
-    bool failed;    /* here */
+    uint32_t here;             /* parts that this end has taken on */
+    uint32_t there;            /* and the other one, once it has told */
+    const unsigned char* view; /* where a receiver sees the message; NULL: it does not */
+    bool told;                 /* it has */
+    bool failed;               /* here */
     bool failed_there;
 };
 
@@ -352,10 +355,13 @@ uint32_t dvm_space_wanted(const struct dvm_peer* peer);
 
 /* Whether a message should rather be copied than sent. */
 bool dvm_better_copied(const struct dvm_peer* peer, const struct dvm_request* send);
-/* Lends the message to the peer, if it should, and that can be. */
+/* Lends the message to the peer, if that can be. */
 void dvm_lend_message(struct dvm_request* send, struct dvm_peer* peer);
-/* The same of the room for a message, where that of its sender can be copied. */
-void dvm_lend_room(struct dvm_request* receive, struct dvm_peer* peer, const struct dvi_lent* message);
+/* Copies a message that its sender has lent, where it can be seen; else lends the room for it, if it should be copied
+ * by both. false: an acceptance is to go out. */
+bool dvm_take_lent(struct dvm_request* receive, struct dvm_peer* peer, const struct dvi_lent* message);
+/* The message was lent, but the receiver wants it to be sent. */
+void dvm_lent_in_vain(struct dvm_request* send);
 /* The peer knows of the loans of both: copies as soon as the engine comes to it. */
 void dvm_copy_soon(struct dvm_request* request);
 /* The acceptance came. false: nonsense. */

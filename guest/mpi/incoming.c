@@ -120,7 +120,7 @@ static enum outcome take_acceptance(struct dvm_peer* peer) {
     struct dvm_request* const request = dvm_transfer_find(acceptance.sender, peer->rank, DVM_OFFERED);
     if (request == NULL || acceptance.receiver > UINT32_MAX) return NONSENSE;
     if (acceptance.lent.loan != DVI_NO_LOAN) return dvm_copy_accepted(request, &acceptance) ? TAKEN : NONSENSE;
-    if (request->copying != NULL) dvm_end_copying(request);
+    if (request->copying != NULL) dvm_lent_in_vain(request);
     dvm_send_accepted(request, acceptance.receiver);
     return TAKEN;
 }

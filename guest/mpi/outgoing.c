@@ -207,13 +207,17 @@ void dvm_start_send(struct dvm_request* request) {
     request->done = 0;
     if (request->peer == dvm.rank) {
         send_to_self(peer, request);
-    } else if (dvm_unreachable(peer)) {
+        return;
+    }
+    if (dvm_unreachable(peer)) {
         dvm_complete(request, dvm_lost_error(peer));
-    } else if (request->mode != DVM_SYNCHRONOUS && request->bytes <= eager_limit(peer) &&
-               !dvm_better_copied(peer, request)) {
+        return;
+    }
+    const bool lent = dvm_better_copied(peer, request);
+    if (!lent && request->mode != DVM_SYNCHRONOUS && request->bytes <= eager_limit(peer)) {
         enqueue(peer, request, DVM_EAGER_OUT);
     } else if (dvm_transfer_new(request)) {
-        dvm_lend_message(request, peer);
+        if (lent) dvm_lend_message(request, peer);
         enqueue(peer, request, DVM_OFFERING);
     } else {
         dvm_complete(request, dvm_fail(MPI_ERR_NO_MEM, "not enough memory for one more request"));
@@ -226,7 +230,7 @@ void dvm_accept(struct dvm_request* request, struct dvm_peer* peer, uint64_t sen
     request->remote = sender;
     request->done = 0;
     if (dvm_transfer_new(request)) {
-        dvm_lend_room(request, peer, lent);
+        if (dvm_take_lent(request, peer, lent)) return;
         enqueue(peer, request, DVM_ACCEPTING);
     } else {
         dvm_complete(request, dvm_fail(MPI_ERR_NO_MEM, "not enough memory for one more request"));

@@ -14,11 +14,15 @@ constexpr Gva kReach = 512 * kPageBytes;
 // Below the kernel's usual limit of 65530 mappings a process.
 constexpr std::size_t kMostRanges = 60000;
 
-std::vector<int> distinct_fds(const std::vector<WindowPiece>& pieces) {
-    std::vector<int> fds;
-    for (const WindowPiece& piece : pieces) {
-        if (std::find(fds.begin(), fds.end(), piece.fd) == fds.end()) fds.push_back(piece.fd);
-    }
+// The memory files that the stub is to have, each once.
+std::vector<int> files_of(const Ram& ram, const PageTables& tables) {
+    std::vector<int> fds{ram.fd()};
+    const auto add = [&fds](int fd) {
+        if (std::find(fds.begin(), fds.end(), fd) == fds.end()) fds.push_back(fd);
+    };
+    for (const WindowPiece& piece : tables.windows()) add(piece.fd);
+    if (tables.views().page_count() != 0) add(tables.fd());
+    for (const int fd : tables.view_files()) add(fd);
     return fds;
 }
 
@@ -33,7 +37,7 @@ StubSpace::StubSpace(std::unique_ptr<StubProcess> process, const Ram& ram, const
       ram_(ram),
       tables_(tables),
       generation_(tables.generation()),
-      window_fds_(distinct_fds(tables.windows())),
+      files_(files_of(ram, tables)),
       slots_(DIVISI_STUB_TASKS, false) {
     slots_[0] = true;  // the keeper's
     tables_.attach(*this);
@@ -45,10 +49,7 @@ StubSpace::~StubSpace() {
 
 Result<std::shared_ptr<StubSpace>> StubSpace::create(Midwife& midwife, int image, const Ram& ram,
                                                      const PageTables& tables) {
-    std::vector<int> memory{ram.fd()};
-    const std::vector<int> windows = distinct_fds(tables.windows());
-    memory.insert(memory.end(), windows.begin(), windows.end());
-    DIVISI_TRY_ASSIGN(auto process, StubProcess::create(midwife, image, memory));
+    DIVISI_TRY_ASSIGN(auto process, StubProcess::create(midwife, image, files_of(ram, tables)));
     return std::shared_ptr<StubSpace>(new StubSpace(std::move(process), ram, tables));
 }
 
@@ -88,12 +89,29 @@ bool StubSpace::extends(Gva page, Gva at, Pte pte) const {
     return mapped_.entry(at) != here.bits;
 }
 
+int StubSpace::fd_of(int file) const {
+    return StubProcess::memory_fd(
+        static_cast<std::size_t>(std::find(files_.begin(), files_.end(), file) - files_.begin()));
+}
+
 StubSpace::Run StubSpace::run_around(Gva page, Pte pte) const {
     Run run{page, page + kPageBytes, pte};
     Gva lowest = page > kReach ? page - kReach : 0;
     Gva highest = std::min(page + kReach, kUserBytes);
     if (pte.in_ram()) {
-        run.fd = StubProcess::memory_fd(0);
+        run.fd = fd_of(ram_.fd());
+    } else if (const auto view_page = tables_.view_page(pte.gpa())) {
+        const ViewWindow::Piece piece = tables_.views().piece_at(*view_page);
+        const std::size_t before = *view_page - piece.first;
+        run.fd = piece.fd < 0 ? -1 : fd_of(piece.fd);
+        run.offset = piece.offset + before * kPageBytes;
+        lowest = page - before * kPageBytes;
+        highest = lowest + piece.pages * kPageBytes;
+    } else if (pte.gpa() < PageTables::window_gpa(0)) {
+        run.fd = fd_of(tables_.fd());
+        run.offset = pte.gpa() - kProgramGpa;
+        lowest = page;
+        highest = page + kPageBytes;
     } else {
         std::uint64_t offset = pte.gpa() - PageTables::window_gpa(0);
         for (const WindowPiece& piece : tables_.windows()) {
@@ -101,8 +119,7 @@ StubSpace::Run StubSpace::run_around(Gva page, Pte pte) const {
                 offset -= piece.size_bytes;
                 continue;
             }
-            const auto index = std::find(window_fds_.begin(), window_fds_.end(), piece.fd) - window_fds_.begin();
-            run.fd = StubProcess::memory_fd(1 + static_cast<std::size_t>(index));
+            run.fd = fd_of(piece.fd);
             run.offset = piece.offset + offset;
             lowest = page - offset;
             highest = page + (piece.size_bytes - offset);
@@ -130,7 +147,8 @@ Result<void> StubSpace::flush() {
 Result<void> StubSpace::map(const Run& run) {
     Batch batch = process_->batch();
     batch.add(SYS_mmap, {run.begin, run.end - run.begin, static_cast<std::uint64_t>(protection(run.first)),
-                         MAP_SHARED | MAP_FIXED, static_cast<std::uint64_t>(run.fd), run.offset});
+                         MAP_FIXED | static_cast<std::uint64_t>(run.fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED),
+                         static_cast<std::uint64_t>(run.fd), run.offset});
     DIVISI_TRY(process_->run(batch));
     mapped_.insert(run.begin, run.end, run.first.bits);
     return {};

@@ -58,12 +58,14 @@ private:
     struct Run {
         Gva begin = 0, end = 0;
         Pte first;
-        int fd = -1;
+        int fd = -1;  // the stub's; -1: zeros
         std::uint64_t offset = 0;
     };
 
     StubSpace(std::unique_ptr<StubProcess> process, const Ram& ram, const PageTables& tables);
     [[nodiscard]] Run run_around(Gva page, Pte pte) const;
+    // How the stub calls one of `files_`.
+    [[nodiscard]] int fd_of(int file) const;
     [[nodiscard]] bool extends(Gva page, Gva at, Pte pte) const;
     Result<void> map(const Run& run);
     Result<void> flush();
@@ -73,7 +75,7 @@ private:
     const Ram& ram_;
     const PageTables& tables_;
     std::uint64_t generation_;
-    std::vector<int> window_fds_;  // distinct, in the order in which the stub has them, after the RAM
+    std::vector<int> files_;  // distinct, in the order in which the stub has them
     MappedRanges mapped_;
     std::vector<bool> slots_;
 };

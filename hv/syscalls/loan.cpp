@@ -17,7 +17,18 @@ SysResult sys_divisi_copy_lent(Call& call) {
                                           .bytes = call.arg(4)});
 }
 
+SysResult sys_divisi_view_lent(Call& call) {
+    if (!call.program.spec().view_lent) return -ENOSYS;
+    if (call.arg(0) > UINT32_MAX || call.arg(1) > UINT32_MAX || call.arg(4) % kPageBytes != 0) return -EINVAL;
+    return call.program.spec().view_lent({.owner = static_cast<std::uint32_t>(call.arg(0)),
+                                          .loan = static_cast<std::uint32_t>(call.arg(1)),
+                                          .offset = call.arg(2),
+                                          .bytes = call.arg(3),
+                                          .page = call.arg(4) / kPageBytes});
+}
+
 constexpr SyscallEntry kEntries[] = {
+    {kSysViewLent, "divisi_view_lent", sys_divisi_view_lent, Served::kFully, "not of Linux"},
     {kSysCopyLent, "divisi_copy_lent", sys_divisi_copy_lent, Served::kFully, "not of Linux"},
 };
 

@@ -216,8 +216,13 @@ ProgramSpec Job::program_spec(std::size_t index) {
     if (topology_.mode() == Mode::kMessagePassing && ranks_.size() > 1)
         spec.host_name = fmt::format("{}-{}", topology_.config().name, rank.nodes.front());
     static_assert(kSysEndJob == DIVISI_SYS_END_JOB && kSysWakeAndWait == DIVISI_SYS_WAKE_AND_WAIT &&
-                  kSysCopyLent == DIVISI_SYS_COPY_LENT);
-    if (ranks_.size() > 1) spec.copy_lent = [this, index](const LentCopy& copy) { return copy_lent(index, copy); };
+                  kSysCopyLent == DIVISI_SYS_COPY_LENT && kSysViewLent == DIVISI_SYS_VIEW_LENT &&
+                  kViewBytes == DIVISI_VIEW_BYTES);
+    if (ranks_.size() > 1) {
+        spec.copy_lent = [this, index](const LentCopy& copy) { return copy_lent(index, copy); };
+        spec.view_lent = [this, index](const LentView& view) { return view_lent(index, view); };
+        spec.views = &views_;
+    }
     // What MPI asks for. Elsewhere ranks are strangers: none can end another.
     if (image_.message_passing) spec.end_job = [this](int code) { end(code); };
     spec.on_stop = [this] { tell_if_stopped(); };

@@ -122,6 +122,7 @@ private:
     void tell_deadlock() const;
     // job_loans.cpp
     SysResult copy_lent(std::size_t index, const LentCopy& copy) const;
+    SysResult view_lent(std::size_t index, const LentView& view) const;
     void rank_over(std::size_t index);
     void tell_if_stopped();
     void host_rank_over(Rank& rank, int code);
@@ -147,6 +148,7 @@ private:
     Image image_;
     std::shared_ptr<const FileView> view_;
     std::shared_ptr<SharedOutput> output_, error_;
+    LentViews views_;
     std::vector<std::unique_ptr<Rank>> ranks_;
     std::uint32_t threads_ = 1;
     std::unique_ptr<Countdown> left_;

@@ -1,4 +1,4 @@
-// Copies between the memories of two ranks, of what one has lent to the other.
+// What ranks have lent to each other: copies of it, and views.
 #include <cerrno>
 
 #include "hv/vmm/job.hpp"
@@ -23,6 +23,26 @@ SysResult Job::copy_lent(std::size_t index, const LentCopy& copy) const {
                                            : AddressSpace::copy_between(theirs, there, own, copy.address, copy.bytes);
     if (copied == Copied::kAll) return 0;
     return (copied == Copied::kSourceFault) == lent->writable() ? -EFAULT : -ENXIO;
+}
+
+// SAFETY: as above; to be seen, whole pages are the owner's to lend, for as long as they are mapped as they are now.
+SysResult Job::view_lent(std::size_t index, const LentView& view) const {
+    if (view.owner >= ranks_.size() || view.owner == index || view.bytes == 0) return -EINVAL;
+    const Rank& owner = *ranks_[view.owner];
+    if (owner.on_host || !topology_.shows_memory()) return -EOPNOTSUPP;
+    const auto lent = topology_.borrow(view.owner, view.loan, static_cast<std::uint32_t>(index));
+    if (!lent || lent->writable()) return -EACCES;
+    if (view.offset > lent->size_bytes() || view.bytes > lent->size_bytes() - view.offset || view.bytes > kViewBytes)
+        return -EINVAL;
+    const Gva first = lent->address() + view.offset;
+    if (first >= kWindowGva) return -ENXIO;
+    const Gva begin = page_floor(first);
+    const Gva end = page_ceil(first + view.bytes);
+    const std::uint64_t pages = (end - begin) / kPageBytes;
+    constexpr std::uint64_t kPages = kViewBytes / kPageBytes;
+    if (pages > kPages || view.page > kPages - pages) return -EINVAL;
+    const SysResult shown = owner.program->memory().show(begin, end, topology_.tables(index), view.page);
+    return shown != 0 ? shown : static_cast<SysResult>(kViewsGva + view.page * kPageBytes + (first - begin));
 }
 
 }  // namespace divisi::hv::vmm

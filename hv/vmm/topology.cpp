@@ -12,6 +12,9 @@
 namespace divisi::hv::vmm {
 namespace {
 
+// As many descriptors can be handed to a process at once, and some others.
+constexpr std::size_t kMostViewFiles = 128;
+
 std::vector<WindowPiece> to_pieces(const std::vector<shm::WindowPiece>& pieces) {
     std::vector<WindowPiece> result;
     result.reserve(pieces.size());
@@ -98,13 +101,20 @@ Result<std::unique_ptr<Topology::Memory>> Topology::make_memory(Mode mode) const
 
 Result<void> Topology::make_tables(Memory& memory, Mode mode, const RankNodes& layout) const {
     std::vector<std::unique_ptr<PageTables>> all;
+    const std::vector<std::unique_ptr<Ram>>& rams = memory.rams.empty() ? memory_->rams : memory.rams;
+    std::vector<int> files;
+    files.reserve(rams.size());
+    for (const auto& ram : rams) files.push_back(ram->fd());
+    memory.shows = layout.size() > 1 && files.size() <= kMostViewFiles;
     for (const auto& nodes : layout) {
         const NodeId first{nodes.front()};
-        DIVISI_TRY_ASSIGN(auto tables, PageTables::create(page_ceil(fabric_->window_bytes(first, mode)) +
-                                                          GuestClock::window_bytes()));
+        DIVISI_TRY_ASSIGN(auto tables,
+                          PageTables::create(page_ceil(fabric_->window_bytes(first, mode)) + GuestClock::window_bytes(),
+                                             memory.shows ? kViewBytes : 0));
         std::vector<WindowPiece> pieces = to_pieces(fabric_->window(first, mode));
         for (const WindowPiece& piece : clock_->window()) pieces.push_back(piece);
         DIVISI_TRY(tables->set_windows(pieces));
+        if (memory.shows) tables->set_view_files(files);
         all.push_back(std::move(tables));
     }
     memory.tables = std::move(all);
@@ -174,6 +184,7 @@ Result<void> Topology::prepare_job(const RankNodes& ranks, const std::vector<std
         DIVISI_TRY(on_all_nodes([](std::size_t, Vcpu& vcpu) { return vcpu.unbind(); }));
         memory_->tables = std::move(changed.tables);
         memory_->layout = std::move(changed.layout);
+        memory_->shows = changed.shows;
         DIVISI_TRY(bind_all(*memory_));
     }
     DIVISI_TRY_ASSIGN(scratch_folders_, scratch_.make_folders());

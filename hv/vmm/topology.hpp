@@ -66,6 +66,8 @@ public:
     [[nodiscard]] shm::Traffic traffic() const;
     // What a rank of the running job says that it waits for.
     [[nodiscard]] shm::Wait wait_of(std::uint32_t rank) const { return fabric_->wait_of(rank); }
+    // Whether ranks can be shown pages of each other's memory.
+    [[nodiscard]] bool shows_memory() const { return memory_->shows; }
     // What a rank of the running job has lent to another.
     [[nodiscard]] std::optional<shm::Borrowed> borrow(std::uint32_t owner, std::uint32_t loan,
                                                       std::uint32_t borrower) const {
@@ -78,6 +80,7 @@ private:
         std::vector<std::unique_ptr<Ram>> rams;
         std::vector<std::unique_ptr<PageTables>> tables;  // by rank
         RankNodes layout;                                 // of the tables
+        bool shows = false;                               // they have all that views take
     };
 
     Topology(Config config, Scratch scratch, ChosenBackend backend);

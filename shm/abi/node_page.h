@@ -83,6 +83,16 @@
  * lent to the caller; EFAULT: the caller's memory is not there; ENXIO: the other's is not; EOPNOTSUPP: the other is a
  * host process. Of what failed, a part may have been copied. */
 #define DIVISI_SYS_COPY_LENT 509
+/* DIVISI_SYS_VIEW_LENT(rank, loan, offset, bytes, at): shows the caller that part of what `rank` has lent to it for
+ * reading, and the rest of its pages, from byte `at` (whole pages) of the caller's views on, which have
+ * DIVISI_VIEW_BYTES, in place of what was to be seen there. Returns the address of the part's first byte; that minus
+ * `at`, rounded down to a page, is where the views begin. They can be read, and show what the owner writes there, also
+ * when the loan is over; but when its memory is mapped otherwise, they show zeros, and before that the uint32_t counts
+ * up which is a page before the views. EINVAL: no such rank, loan or range; EACCES: it is not lent to the caller for
+ * reading; ENXIO: it is not there; EOPNOTSUPP: the other is a host process, or it is the mapping of a shared file, or
+ * there are too many ranks; ENOMEM: the host has no room for more views. */
+#define DIVISI_SYS_VIEW_LENT 508
+#define DIVISI_VIEW_BYTES 33554432u
 #define DIVISI_COPY_MAX_BYTES 16777216u
 #define DIVISI_LOANS 32u
 #define DIVISI_SYS_WAKE_AND_WAIT 510

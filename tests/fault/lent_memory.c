@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mpi.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +81,81 @@ static void lends_what_it_says(MPI_Comm both) {
     munmap(pages, kLent + kPage);
 }
 
+static sigjmp_buf back;
+
+static void leave(int number) {
+    siglongjmp(back, number);
+}
+
+static unsigned char* view_lent(uint64_t owner, uint64_t loan, uint64_t offset, uint64_t bytes, uint64_t at) {
+    return (unsigned char*)syscall(DIVISI_SYS_VIEW_LENT, owner, loan, offset, bytes, at);
+}
+
+/* Between ranks 0 (lends) and 1 (looks): seen as it is, to be read only, until it is mapped otherwise. */
+static void shows_what_it_says(MPI_Comm both) {
+    enum { kPage = 4096, kLent = 64 * kPage, kAt = 8 * kPage };
+    unsigned char* const pages = mmap(NULL, 2 * kLent, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(pages + kLent, kLent);
+    if (rank == 0) {
+        memset(pages, 'a', kLent);
+        lend(9, pages + 100, kLent - 200, 1, DIVISI_LOAN_READ);
+        lend(10, pages, kLent, 1, DIVISI_LOAN_WRITE);
+        lend(11, pages, 2 * (uint64_t)kLent, 1, DIVISI_LOAN_READ);
+        lend(12, (void*)UINT64_MAX, UINT64_MAX, 1, DIVISI_LOAN_READ);
+        lend(13, pages, kLent, 2, DIVISI_LOAN_READ);
+        MPI_Barrier(both);
+        MPI_Barrier(both);
+        memset(pages + kPage, 'b', kPage);
+        memset(&loans_of_mine()[9], 0, 5 * sizeof(struct divisi_loan));
+        MPI_Barrier(both);
+        MPI_Barrier(both);
+        mmap(pages + kPage, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        memset(pages + kPage, 'c', kPage);
+        MPI_Barrier(both);
+        MPI_Barrier(both);
+    } else {
+        MPI_Barrier(both);
+        unsigned char* const seen = view_lent(0, 9, 0, kLent - 200, kAt);
+        CHECK(((uintptr_t)seen & (kPage - 1)) == 100);
+        const uint32_t* const changes = (const uint32_t*)(const void*)(seen - 100 - kAt - kPage);
+        const uint32_t before = *changes;
+        for (int i = 0; i < kLent - 200; ++i) CHECK(seen[i] == 'a');
+        CHECK(view_lent(0, 9, 5, 1, DIVISI_VIEW_BYTES - kPage) == seen - 100 - kAt + DIVISI_VIEW_BYTES - kPage + 105);
+        CHECK(*changes == before);
+        CHECK(view_lent(0, 9, 0, 0, 0) == (void*)-1 && errno == EINVAL);
+        CHECK(view_lent(0, 9, 0, kLent - 199, 0) == (void*)-1 && errno == EINVAL);
+        CHECK(view_lent(0, 9, UINT64_MAX, 2, 0) == (void*)-1 && errno == EINVAL);
+        CHECK(view_lent(0, 9, 0, 1, 1) == (void*)-1 && errno == EINVAL);
+        CHECK(view_lent(0, 9, 0, 1, DIVISI_VIEW_BYTES) == (void*)-1 && errno == EINVAL);
+        CHECK(view_lent(0, 9, 0, 1, UINT64_MAX - 4095) == (void*)-1 && errno == EINVAL);
+        CHECK(view_lent(0, 9, 0, kPage, DIVISI_VIEW_BYTES - kPage) == (void*)-1 && errno == EINVAL);
+        CHECK(view_lent(0, 10, 0, 1, 0) == (void*)-1 && errno == EACCES);
+        CHECK(view_lent(0, 11, kLent - 1, 2, 0) == (void*)-1 && errno == ENXIO);
+        CHECK(view_lent(0, 12, 0, 1, 0) == (void*)-1 && errno == ENXIO);
+        CHECK(view_lent(0, 12, UINT64_MAX - 1, 1, 0) == (void*)-1 && errno == ENXIO);
+        CHECK(view_lent(0, 13, 0, 1, 0) == (void*)-1 && errno == EACCES);
+        CHECK(view_lent(0, DIVISI_LOANS, 0, 1, 0) == (void*)-1 && errno == EACCES);
+        CHECK(view_lent(0, UINT64_MAX, 0, 1, 0) == (void*)-1 && errno == EINVAL);
+        CHECK(view_lent(1, 9, 0, 1, 0) == (void*)-1 && errno == EINVAL);
+        CHECK(view_lent((uint64_t)size, 9, 0, 1, 0) == (void*)-1 && errno == EINVAL);
+        MPI_Barrier(both);
+        MPI_Barrier(both);
+        CHECK(seen[kPage] == 'b' && *changes == before);
+        CHECK(view_lent(0, 9, 0, 1, 0) == (void*)-1 && errno == EACCES);
+        signal(SIGSEGV, leave);
+        if (sigsetjmp(back, 1) == 0) {
+            *(volatile unsigned char*)seen = 'x';
+            CHECK(!"a view was written to");
+        }
+        signal(SIGSEGV, SIG_DFL);
+        MPI_Barrier(both);
+        MPI_Barrier(both);
+        CHECK(*changes != before && seen[kPage] == 0 && seen[0] == 0);
+        MPI_Barrier(both);
+    }
+    munmap(pages, kLent);
+}
+
 static unsigned char byte_of(int i, int seed) {
     return (unsigned char)(i * 7 + i / 4093 + seed);
 }
@@ -126,6 +203,7 @@ static void attack(void) {
         mine[dice >> 8 & 511u] = dice % 5 == 0 ? dice : dice % 3;
         const uint64_t offset = dice % 7 == 0 ? (uint64_t)dice << 32 : dice % 4096;
         CHECK(copy_lent(dice >> 4 & 3u, dice >> 16 & 63u, offset, bytes, dice & 65535u) == -1);
+        CHECK(view_lent(dice >> 4 & 3u, dice >> 16 & 63u, offset, dice & 65535u, dice >> 8 & 0xfffff000u) == (void*)-1);
     }
     for (size_t i = 0; i < sizeof bytes; ++i) CHECK(bytes[i] == 0);
 }
@@ -138,6 +216,7 @@ int main(int argc, char** argv) {
     page = (struct divisi_node_page*)getauxval(AT_DIVISI);
     MPI_Comm_split(MPI_COMM_WORLD, rank / 2, rank, &peace);
     if (rank < 2) lends_what_it_says(peace);
+    if (rank < 2) shows_what_it_says(peace);
     if (rank < 2) receives_without_the_sender(peace);
     const int hostile = rank == size - 1;
     MPI_Comm_split(MPI_COMM_WORLD, hostile, rank, &peace);

@@ -20,8 +20,8 @@ class LentMemory(SandboxTest):
                     self.ok("switch", "pair", mode)
                 job = self.start("divisi", "run", "pair", "--", program, cwd=self.state)
                 out, error = job.communicate(timeout=120)
-                os.unlink(os.path.join(self.state, "received"))
                 self.assertEqual((job.returncode, out), (0, "verified\n"), error)
+                os.unlink(os.path.join(self.state, "received"))
         self.ok("release", "pair")
 
 
