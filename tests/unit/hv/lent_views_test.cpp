@@ -43,7 +43,11 @@ protected:
     std::optional<std::size_t> seen(std::size_t page) {
         return viewer_->read<std::size_t>(kViewsGva + page * kPageBytes);
     }
-    std::uint32_t changes() { return viewer_->read<std::uint32_t>(kViewsGva - kPageBytes).value_or(~0U); }
+    // As the program reads it.
+    std::uint32_t changes() {
+        std::byte* count = viewer_tables_->host(viewer_tables_->get(kViewsGva - kPageBytes).gpa());
+        return std::atomic_ref(*reinterpret_cast<std::uint32_t*>(count)).load();
+    }
 
     std::unique_ptr<Ram> ram_, viewer_ram_;
     std::unique_ptr<PageTables> tables_, viewer_tables_;
