@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Memory that ranks lend each other for large messages: what is lent is copied, what is not is out of reach."""
+"""Memory that ranks lend each other for large messages: what is lent is copied, what is not is out of reach; and what is
+seen where its sender has it is what was sent, however the sender's memory changes."""
 import os
+import re
 
 from sandbox import SandboxTest, main, skip_without
 
@@ -22,6 +24,21 @@ class LentMemory(SandboxTest):
                 out, error = job.communicate(timeout=120)
                 self.assertEqual((job.returncode, out), (0, "verified\n"), error)
                 os.unlink(os.path.join(self.state, "received"))
+        self.ok("release", "pair")
+
+    def test_messages_arrive_whole_while_buffers_are_mapped_otherwise(self):
+        program = self.mpicc(os.path.join(HERE, "seen_messages.c"))
+        self.ok("carve", self.policy(), "--backend", BACKEND)
+        for number, mode in enumerate(("message-passing", "shared-memory"), 1):
+            with self.subTest(mode=mode):
+                if mode == "shared-memory":
+                    self.ok("switch", "pair", mode)
+                self.assertEqual(self.ok("run", "pair", "--", program), "verified\n")
+                calls = self.ok("show", "--job", f"pair.{number}")
+                views = re.search(r"divisi_view_lent +\d+ +(\d+)", calls)
+                if len(os.sched_getaffinity(0)) > 1:
+                    self.assertTrue(views, calls)
+                    self.assertLess(int(views.group(1)), 300, "a view serves more than one message")
         self.ok("release", "pair")
 
 
