@@ -29,7 +29,7 @@
 /* From here on the sender's help is worth its exit to a receiver that needs none. */
 #define SHARED_FROM_BYTES 786432u
 /* In place of a receiver's counter: it sees the message. */
-#define SEES 1u
+#define SEES (DIVISI_RING_CLAIMS + 1u)
 
 bool dvm_better_copied(const struct dvm_peer* peer, const struct dvm_request* send) {
     if (!send->datatype->contiguous) return false;

@@ -9,7 +9,7 @@
 
 #include "tests/fault/rank_check.h"
 
-enum { kBuffers = 2, kBytes = 2 << 20, kRounds = 600 };
+enum { kBuffers = 3, kBytes = 3 << 19, kRounds = 300 };
 
 static uint32_t dice = 1;
 
@@ -30,7 +30,7 @@ static void map_otherwise(unsigned char** buffer) {
             munmap(*buffer, kBytes);
             CHECK(mmap(*buffer, kBytes, rights, kind | MAP_FIXED, -1, 0) == *buffer);
             break;
-        case 1: CHECK(madvise(*buffer + (1 << 20), 1 << 20, MADV_DONTNEED) == 0); break;
+        case 1: CHECK(madvise(*buffer + (1 << 19), 1 << 19, MADV_DONTNEED) == 0); break;
         case 2: {
             unsigned char* const elsewhere = mmap(NULL, kBytes, rights, kind, -1, 0);
             CHECK(mremap(*buffer, kBytes, kBytes, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere);
@@ -42,6 +42,14 @@ static void map_otherwise(unsigned char** buffer) {
     }
 }
 
+static void receive(void* to, int peer, int tag, MPI_Request* request) {
+    MPI_Irecv(to, kBytes / (int)sizeof(uint64_t), MPI_UINT64_T, peer, tag, MPI_COMM_WORLD, request);
+}
+
+static void send(const void* from, int words, int peer, int tag, MPI_Request* request) {
+    MPI_Isend(from, words, MPI_UINT64_T, peer, tag, MPI_COMM_WORLD, request);
+}
+
 int main(int argc, char** argv) {
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -49,26 +57,39 @@ int main(int argc, char** argv) {
     CHECK(size == 2);
     const int peer = 1 - rank;
     unsigned char* out[kBuffers];
-    uint64_t* const in = malloc(kBytes);
-    for (int i = 0; i < kBuffers; ++i)
+    uint64_t* in[kBuffers];
+    for (int i = 0; i < kBuffers; ++i) {
+        in[i] = malloc(kBytes);
         out[i] = mmap(NULL, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    }
     for (int round = 0; round < kRounds; ++round) {
-        /* The same for both. */
-        const int buffer = (int)(roll() % kBuffers);
-        const int words = (int)((roll() % 8 == 0 ? roll() % kBytes : 65536 + roll() % 200000) / sizeof(uint64_t)) + 1;
-        const int maps = roll() % 29 == 0;
-        if (maps) map_otherwise(&out[buffer]);
-        uint64_t* const message = (uint64_t*)(void*)out[buffer];
-        for (int i = 0; i < words; ++i) message[i] = word_of(i, round, rank);
-        MPI_Request requests[2];
-        MPI_Irecv(in, kBytes / sizeof(uint64_t), MPI_UINT64_T, peer, 0, MPI_COMM_WORLD, &requests[0]);
-        MPI_Isend(message, words, MPI_UINT64_T, peer, 0, MPI_COMM_WORLD, &requests[1]);
-        MPI_Status statuses[2];
-        MPI_Waitall(2, requests, statuses);
-        int count = 0;
-        MPI_Get_count(&statuses[0], MPI_UINT64_T, &count);
-        CHECK(count == words);
-        for (int i = 0; i < words; ++i) CHECK(in[i] == word_of(i, round, peer));
+        int words[kBuffers];
+        for (int i = 0; i < kBuffers; ++i) {
+            /* The same for both ranks. */
+            const uint32_t bytes = roll() % 2 == 0 ? roll() % kBytes : 65536 + roll() % 200000;
+            words[i] = (int)(bytes / sizeof(uint64_t)) + 1;
+            if (roll() % 60 == 0) map_otherwise(&out[i]);
+            uint64_t* const message = (uint64_t*)(void*)out[i];
+            for (int w = 0; w < words[i]; ++w) message[w] = word_of(w, round + i, rank);
+        }
+        MPI_Request sends[kBuffers], receives[kBuffers];
+        MPI_Status statuses[kBuffers];
+        /* One has come while another is under way and a third is still to go. */
+        receive(in[0], peer, 0, &receives[0]);
+        send(out[0], words[0], peer, 0, &sends[0]);
+        send(out[1], words[1], peer, 1, &sends[1]);
+        MPI_Wait(&receives[0], &statuses[0]);
+        send(out[2], words[2], peer, 2, &sends[2]);
+        receive(in[1], peer, 1, &receives[1]);
+        receive(in[2], peer, 2, &receives[2]);
+        MPI_Waitall(kBuffers - 1, &receives[1], &statuses[1]);
+        MPI_Waitall(kBuffers, sends, MPI_STATUSES_IGNORE);
+        for (int i = 0; i < kBuffers; ++i) {
+            int count = 0;
+            MPI_Get_count(&statuses[i], MPI_UINT64_T, &count);
+            CHECK(count == words[i]);
+            for (int w = 0; w < words[i]; ++w) CHECK(in[i][w] == word_of(w, round + i, peer));
+        }
     }
     MPI_Finalize();
     if (rank == 0) printf("verified\n");
