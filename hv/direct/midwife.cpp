@@ -19,7 +19,7 @@
 namespace divisi::hv {
 namespace {
 
-constexpr std::size_t kMostFds = 64;
+constexpr std::size_t kMostFds = 253;  // SCM_MAX_FD of Linux: as many go with a message
 constexpr std::size_t kStackBytes = 64U << 10U;
 
 // What the midwife says first, with no process, and after each birth.

@@ -12,7 +12,7 @@
 namespace divisi::hv::vmm {
 namespace {
 
-// As many descriptors can be handed to a process at once, and some others.
+// A stub process is given a descriptor of each, with others, of which there may be 253 in all.
 constexpr std::size_t kMostViewFiles = 128;
 
 std::vector<WindowPiece> to_pieces(const std::vector<shm::WindowPiece>& pieces) {

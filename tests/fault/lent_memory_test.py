@@ -41,6 +41,13 @@ class LentMemory(SandboxTest):
                     self.assertLess(int(views.group(1)), 300, "a view serves more than one message")
         self.ok("release", "pair")
 
+    def test_where_nodes_are_too_many_to_see_each_other_messages_arrive_as_well(self):
+        program = self.mpicc(os.path.join(HERE, "seen_messages.c"))
+        for nodes in (100, 140):
+            self.ok("carve", self.policy(nodes=nodes), "--backend", BACKEND)
+            self.assertEqual(self.ok("run", "pair", "-n", "2", "--", program), "verified\n")
+            self.ok("release", "pair")
+
 
 skip_without(BACKEND)
 main()
