@@ -88,6 +88,7 @@ void dvm_abort(int code, const char* format, ...) {
     va_start(arguments, format);
     vsnprintf(sentence + head, sizeof sentence - (size_t)head, format, arguments);
     va_end(arguments);
+    if (dvm_flush_fortran != NULL) dvm_flush_fortran();
     fflush(NULL);
     dprintf(STDERR_FILENO, "%s\n", sentence);
     dvm_end_job(code);

@@ -49,6 +49,8 @@ const char* dvm_class_text(int error_class);
 /* The sentence noted last, if that was for this class; else NULL. */
 const char* dvm_noted(int error_class);
 
+/* Writes out what the program's Fortran parts have printed (fortran/environment.c). NULL: it has none. */
+void dvm_flush_fortran(void) __attribute__((weak));
 /* Ends the job, with this sentence. */
 _Noreturn void dvm_abort(int code, const char* format, ...) __attribute__((format(printf, 2, 3)));
 

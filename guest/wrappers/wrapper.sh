@@ -83,6 +83,11 @@ language_options() {
     if [ "$mpi" = yes ] && [ "$language" = Fortran ]; then printf '%s ' -fallow-argument-mismatch; fi
 }
 
+# What a program has printed when it calls MPI_Abort is to be seen.
+flush_option() {
+    if [ "$mpi" = yes ] && [ "$language" = Fortran ]; then printf '%s ' -Wl,-u,_gfortran_flush_i4; fi
+}
+
 # A program that is linked with MPI says so, whether it calls any of it or not.
 note_option() {
     if [ "$mpi" = yes ]; then printf '%s ' -Wl,-u,divisi_mpi_note; fi
@@ -101,6 +106,7 @@ link_options() {
         -Wl,-u,_dl_relocate_static_pie
     thread_options
     note_option
+    flush_option
     printf '%s ' "-L$lib" "-L$lib/static"
     # shellcheck disable=SC2046  # names without spaces
     printf '%s ' $(libraries | tr ' ' '\n' | sed 's/^/-l/')

@@ -1,5 +1,13 @@
 /* What has other arguments in Fortran than in C, or is no subroutine there. */
 #include "fortran.h"
+#include "guest/mpi/error.h"
+
+/* gfortran's, of all units where the unit is NULL; the wrappers link it in. */
+void _gfortran_flush_i4(const MPI_Fint* unit) __attribute__((weak));  // NOLINT(bugprone-reserved-identifier)
+
+void dvm_flush_fortran(void) {
+    if (_gfortran_flush_i4 != NULL) _gfortran_flush_i4(NULL);
+}
 
 void pmpi_init_(MPI_Fint* ierror);
 DVF_ALIAS(init)

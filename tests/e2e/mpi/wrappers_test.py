@@ -14,6 +14,18 @@ MAKEFILE = """sum: sum.c
 by_hand: sum.c
 \tgcc $$(mpicc --showme:compile) -o $@ sum.c $$(mpicc --showme:link)
 """
+ABORT = """program aborts
+  use mpi
+  integer :: error, rank
+  call MPI_Init(error)
+  call MPI_Comm_rank(MPI_COMM_WORLD, rank, error)
+  if (rank == 0) then
+    print *, "before the end"
+    call MPI_Abort(MPI_COMM_WORLD, 3, error)
+  end if
+  call MPI_Barrier(MPI_COMM_WORLD, error)
+end program
+"""
 SUM_OF_TWO = "2 ranks, sum 3"
 
 
@@ -85,6 +97,15 @@ class Wrappers(unittest.TestCase):
                 if done.returncode == 125 and "backend" in done.stderr:
                     self.skipTest(done.stderr.strip())
                 self.assertEqual((done.returncode, done.stdout.splitlines()[0]), (0, alone[0]), done.stderr)
+
+    def test_what_fortran_has_printed_before_an_abort_is_seen(self):
+        with open(os.path.join(self.folder, "abort.f90"), "w", encoding="ascii") as file:
+            file.write(ABORT)
+        self.succeed("mpifort", "-o", "abort", "abort.f90")
+        done = self.call("mpiexec", "-n", "2", "./abort")
+        if done.returncode == 125 and "backend" in done.stderr:
+            self.skipTest(done.stderr.strip())
+        self.assertEqual((done.returncode, done.stdout), (3, " before the end\n"), done.stderr)
 
     def test_mpiexec_passes_the_exit_code(self):
         with open(os.path.join(self.folder, "seven.c"), "w", encoding="utf-8") as file:
