@@ -213,10 +213,6 @@ void AddressSpace::release(Gva begin, Gva end) {
     for (const FrameRun run : kept) ram_.invalidate(run);
 }
 
-void AddressSpace::hide_from_others(Gva begin, Gva end) const noexcept {
-    if (views_ != nullptr) views_->changed(*this, begin, end);
-}
-
 void AddressSpace::invalidate(Gva begin, Gva end, const std::vector<FrameRun>& changed) {
     if (changed.empty()) return;
     hide_from_others(begin, end);

@@ -208,6 +208,7 @@ private:
     SysResult write_back(Gva begin, Gva end);
     // After entries of [begin, end) lost rights: no processor keeps the old ones of the frames `changed`.
     void invalidate(Gva begin, Gva end, const std::vector<FrameRun>& changed);
+    [[nodiscard]] bool shares_files_in(Gva begin, Gva end) const;
     // Pages of [begin, end) have other contents from here on, or other rights: nobody else sees them any more.
     void hide_from_others(Gva begin, Gva end) const noexcept;
     void apply_protection(Gva begin, Gva end, int prot);

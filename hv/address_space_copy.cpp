@@ -1,13 +1,10 @@
 // The VMM's copies to, from and between the memories of programs.
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <functional>
 #include <mutex>
-#include <vector>
 
 #include "hv/address_space.hpp"
-#include "hv/frame_runs.hpp"
 
 namespace divisi::hv {
 namespace {
@@ -127,40 +124,6 @@ AddressSpace::Copied AddressSpace::copy_between(AddressSpace& from, Gva source, 
         if (out == nullptr && to.fault(target, Access::kWrite) != FaultOutcome::kResolved) return Copied::kTargetFault;
     }
     return Copied::kAll;
-}
-
-SysResult AddressSpace::show(Gva begin, Gva end, PageTables& viewer, std::size_t at) {
-    if (views_ == nullptr) return -EOPNOTSUPP;
-    if (begin >= end || end > kWindowGva) return -ENXIO;
-    // Who takes pages away as fast as they come shows nothing.
-    for (std::size_t tries = 2 * (end - begin) / kPageBytes + 2; tries > 0; --tries) {
-        Gva missing = end;
-        {
-            const std::shared_lock lock(mutex_);
-            for (auto area = areas_.lower_bound(end); area != areas_.begin();) {
-                --area;
-                if (area->second.end <= begin) break;
-                if (area->second.file && area->second.file->pages) return -EOPNOTSUPP;
-            }
-            std::vector<FrameRun> runs;
-            {
-                RunCollector collector([&runs](FrameRun run) { runs.push_back(run); });
-                for (Gva page = begin; page < end && missing == end; page += kPageBytes) {
-                    const Pte pte = tables_.peek(page);
-                    if (!pte.present()) {
-                        missing = page;
-                    } else if (!pte.in_ram()) {
-                        return -EOPNOTSUPP;
-                    } else {
-                        collector.add(pte.frame());
-                    }
-                }
-            }
-            if (missing == end) return views_->show(*this, begin, end, ram_, runs, viewer, at) ? 0 : -ENOMEM;
-        }
-        if (fault(missing, Access::kRead) != FaultOutcome::kResolved) return -ENXIO;
-    }
-    return -ENXIO;
 }
 
 }  // namespace divisi::hv

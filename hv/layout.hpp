@@ -3,7 +3,7 @@
 // Guest-physical (each line one memory slot; the VMM's host mapping behind it may be shared by several nodes):
 //
 //   0x0'0000'0000   system pages      64 KiB   a node's own GDT, IDT, TSS, ring-0 stubs          slot kSystemSlot
-//   0x0'1000'0000   program region    257 MiB+ page tables of the program, its windows, views  slot kProgramSlot
+//   0x0'1000'0000   program region    257 MiB+ page tables of the program, its windows, views    slot kProgramSlot
 //   0xf'0000'0000   nothing: to store here is an exit (kvm/fast_calls.hpp)
 //   0x10'0000'0000  RAM                        the node's or the multiprocessor's memory         slot kRamSlot
 //

@@ -105,8 +105,7 @@ bool PageTables::has_table(Gva address) const {
 }
 
 Result<void> PageTables::set_windows(const std::vector<WindowPiece>& pieces) {
-    const std::size_t room = std::min<std::size_t>(region_.size() - kTableBytes - views_.page_count() * kPageBytes,
-                                                   kViewsGva - kPageBytes - kWindowGva);
+    const std::size_t room = std::min<std::size_t>(views_.at() - kTableBytes, kViewsGva - kPageBytes - kWindowGva);
     std::size_t used = 0;
     for (const WindowPiece& piece : pieces) {
         if (piece.size_bytes % kPageBytes != 0 || piece.size_bytes > room - used)
@@ -136,15 +135,14 @@ Gpa PageTables::window_gpa(std::size_t offset) {
 }
 
 std::optional<std::size_t> PageTables::view_page(Gpa gpa) const {
-    const Gpa first = kProgramGpa + region_.size() - views_.page_count() * kPageBytes;
-    const Gpa end = kProgramGpa + region_.size();
-    if (gpa < first || gpa >= end) return std::nullopt;
+    const Gpa first = kProgramGpa + views_.at();
+    if (gpa < first || gpa >= kProgramGpa + region_.size()) return std::nullopt;
     return (gpa - first) / kPageBytes;
 }
 
 Result<void> PageTables::show(std::size_t page, const Ram& ram, std::span<const FrameRun> runs) {
     DIVISI_TRY(views_.show(page, ram, runs));
-    const Gpa first = kProgramGpa + region_.size() - views_.page_count() * kPageBytes;
+    const Gpa first = kProgramGpa + views_.at();
     store(kViewsGva - kPageBytes, Pte::make(kProgramGpa + kViewChangesAt, PROT_READ));
     for (const FrameRun& run : runs) {
         for (const std::size_t end = page + run.count; page < end; ++page)

@@ -23,15 +23,16 @@ Result<void> ViewWindow::show(std::size_t page, const Ram& ram, std::span<const 
         pieces_.emplace(end, piece);
         end += piece.pages;
     }
-    if (!shown && end != page) {
-        pieces_.erase(pieces_.lower_bound(page), pieces_.lower_bound(end));
-        if (!region_.overlay_zeros(at_ + page * kPageBytes, (end - page) * kPageBytes)) std::terminate();
-    }
+    if (!shown && end != page) show_zeros(page, end - page);
     return shown;
 }
 
 void ViewWindow::hide(std::size_t page, std::size_t pages) noexcept {
     const std::lock_guard lock(mutex_);
+    show_zeros(page, pages);
+}
+
+void ViewWindow::show_zeros(std::size_t page, std::size_t pages) noexcept {
     pieces_.erase(pieces_.lower_bound(page), pieces_.lower_bound(page + pages));
     // It takes whole mappings' place, so the host needs nothing for it. If it cannot all the same, better no VMM than
     // one that shows a program what is another's.
@@ -40,10 +41,11 @@ void ViewWindow::hide(std::size_t page, std::size_t pages) noexcept {
 
 ViewWindow::Piece ViewWindow::piece_at(std::size_t page) const {
     const std::lock_guard lock(mutex_);
-    auto next = pieces_.upper_bound(page);
-    if (next == pieces_.begin()) return {page, 1, -1, 0};
-    const Piece& piece = std::prev(next)->second;
-    return page < piece.first + piece.pages ? piece : Piece{page, 1, -1, 0};
+    if (const auto next = pieces_.upper_bound(page); next != pieces_.begin()) {
+        const Piece& piece = std::prev(next)->second;
+        if (page < piece.first + piece.pages) return piece;
+    }
+    return {page, 1, -1, 0};
 }
 
 }  // namespace divisi::hv

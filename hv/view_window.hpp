@@ -23,6 +23,8 @@ public:
     // The last `size_bytes` of `region`, which is lent for its lifetime.
     ViewWindow(Mapping& region, std::size_t size_bytes);
 
+    // Where it begins in the region.
+    [[nodiscard]] std::size_t at() const { return at_; }
     [[nodiscard]] std::size_t page_count() const { return size_bytes_ / kPageBytes; }
 
     // Shows the runs of frames one after another from `page` on, where nothing may be shown. They must fit.
@@ -41,8 +43,11 @@ public:
     [[nodiscard]] Piece piece_at(std::size_t page) const;
 
 private:
+    // Does so, with the lock held.
+    void show_zeros(std::size_t page, std::size_t pages) noexcept;
+
     Mapping& region_;
-    std::size_t at_;  // in the region
+    std::size_t at_;
     std::size_t size_bytes_;
     mutable std::mutex mutex_;
     std::map<std::size_t, Piece> pieces_;  // by first page

@@ -24,6 +24,9 @@ public:
     // The owner's word: any 64-bit values.
     [[nodiscard]] std::uint64_t address() const noexcept { return address_; }
     [[nodiscard]] std::uint64_t size_bytes() const noexcept { return size_bytes_; }
+    [[nodiscard]] bool holds(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+        return offset <= size_bytes_ && bytes <= size_bytes_ - offset;
+    }
     [[nodiscard]] bool writable() const noexcept { return writable_; }  // else it may be read
 
 private:

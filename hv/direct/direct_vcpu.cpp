@@ -43,7 +43,8 @@ std::bitset<kKnownCalls> calls_of_arguments_alone() {
         SYS_time, SYS_futex, SYS_sched_getaffinity, SYS_clock_gettime, SYS_clock_getres,
         SYS_clock_nanosleep, SYS_epoll_wait, SYS_epoll_ctl, SYS_openat, SYS_newfstatat, SYS_ppoll,
         SYS_epoll_pwait, SYS_getcpu, SYS_getrandom, SYS_statx, SYS_pipe2, SYS_eventfd2, SYS_exit,
-        SYS_exit_group, SYS_futex_waitv, static_cast<int>(kSysViewLent), static_cast<int>(kSysCopyLent), static_cast<int>(kSysWakeAndWait)};
+        SYS_exit_group, SYS_futex_waitv, static_cast<int>(kSysViewLent), static_cast<int>(kSysCopyLent),
+        static_cast<int>(kSysWakeAndWait)};
     // clang-format on
     for (const int number : kNumbers) calls.set(static_cast<std::size_t>(number));
     return calls;

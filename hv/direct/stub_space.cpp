@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace divisi::hv {
 namespace {
@@ -32,12 +33,13 @@ int protection(Pte pte) {
 
 }  // namespace
 
-StubSpace::StubSpace(std::unique_ptr<StubProcess> process, const Ram& ram, const PageTables& tables)
+StubSpace::StubSpace(std::unique_ptr<StubProcess> process, const Ram& ram, const PageTables& tables,
+                     std::vector<int> files)
     : process_(std::move(process)),
       ram_(ram),
       tables_(tables),
       generation_(tables.generation()),
-      files_(files_of(ram, tables)),
+      files_(std::move(files)),
       slots_(DIVISI_STUB_TASKS, false) {
     slots_[0] = true;  // the keeper's
     tables_.attach(*this);
@@ -49,8 +51,9 @@ StubSpace::~StubSpace() {
 
 Result<std::shared_ptr<StubSpace>> StubSpace::create(Midwife& midwife, int image, const Ram& ram,
                                                      const PageTables& tables) {
-    DIVISI_TRY_ASSIGN(auto process, StubProcess::create(midwife, image, files_of(ram, tables)));
-    return std::shared_ptr<StubSpace>(new StubSpace(std::move(process), ram, tables));
+    std::vector<int> files = files_of(ram, tables);
+    DIVISI_TRY_ASSIGN(auto process, StubProcess::create(midwife, image, files));
+    return std::shared_ptr<StubSpace>(new StubSpace(std::move(process), ram, tables, std::move(files)));
 }
 
 bool StubSpace::serves(const Ram& ram, const PageTables& tables) const {

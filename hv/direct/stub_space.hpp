@@ -62,7 +62,7 @@ private:
         std::uint64_t offset = 0;
     };
 
-    StubSpace(std::unique_ptr<StubProcess> process, const Ram& ram, const PageTables& tables);
+    StubSpace(std::unique_ptr<StubProcess> process, const Ram& ram, const PageTables& tables, std::vector<int> files);
     [[nodiscard]] Run run_around(Gva page, Pte pte) const;
     // How the stub calls one of `files_`.
     [[nodiscard]] int fd_of(int file) const;

@@ -88,8 +88,8 @@ SysResult sys_nothing_to_do(Call& /*call*/) {
 constexpr SyscallEntry kEntries[] = {
     {SYS_mmap, "mmap", sys_mmap, Served::kPartly,
      "no more than the node's memory can be promised at a time, but with MAP_NORESERVE (ENOMEM): nothing is "
-     "overcommitted; "
-     "other programs see what was written to a shared file by memory after msync, munmap, or the program's own read"},
+     "overcommitted; other programs see what was written to a shared file by memory after msync, munmap, or the "
+     "program's own read"},
     {SYS_munmap, "munmap", sys_munmap, Served::kFully, ""},
     {SYS_mprotect, "mprotect", sys_mprotect, Served::kFully, ""},
     {SYS_mremap, "mremap", sys_mremap, Served::kPartly, "no MREMAP_DONTUNMAP"},

@@ -14,7 +14,7 @@ SysResult Job::copy_lent(std::size_t index, const LentCopy& copy) const {
     if (owner.on_host) return -EOPNOTSUPP;
     const auto lent = topology_.borrow(copy.owner, copy.loan, static_cast<std::uint32_t>(index));
     if (!lent) return -EACCES;
-    if (copy.offset > lent->size_bytes() || copy.bytes > lent->size_bytes() - copy.offset) return -EINVAL;
+    if (!lent->holds(copy.offset, copy.bytes)) return -EINVAL;
     AddressSpace& own = ranks_[index]->program->memory();
     AddressSpace& theirs = owner.program->memory();
     const Gva there = lent->address() + copy.offset;
@@ -29,19 +29,19 @@ SysResult Job::copy_lent(std::size_t index, const LentCopy& copy) const {
 SysResult Job::view_lent(std::size_t index, const LentView& view) const {
     if (view.owner >= ranks_.size() || view.owner == index || view.bytes == 0) return -EINVAL;
     const Rank& owner = *ranks_[view.owner];
-    if (owner.on_host || !topology_.shows_memory()) return -EOPNOTSUPP;
+    PageTables& viewer = topology_.tables(index);
+    const std::size_t room = viewer.views().page_count();
+    if (owner.on_host || room == 0) return -EOPNOTSUPP;
     const auto lent = topology_.borrow(view.owner, view.loan, static_cast<std::uint32_t>(index));
     if (!lent || lent->writable()) return -EACCES;
-    if (view.offset > lent->size_bytes() || view.bytes > lent->size_bytes() - view.offset || view.bytes > kViewBytes)
-        return -EINVAL;
+    if (!lent->holds(view.offset, view.bytes) || view.bytes > kViewBytes) return -EINVAL;
     const Gva first = lent->address() + view.offset;
     if (first >= kWindowGva) return -ENXIO;
     const Gva begin = page_floor(first);
     const Gva end = page_ceil(first + view.bytes);
     const std::uint64_t pages = (end - begin) / kPageBytes;
-    constexpr std::uint64_t kPages = kViewBytes / kPageBytes;
-    if (pages > kPages || view.page > kPages - pages) return -EINVAL;
-    const SysResult shown = owner.program->memory().show(begin, end, topology_.tables(index), view.page);
+    if (pages > room || view.page > room - pages) return -EINVAL;
+    const SysResult shown = owner.program->memory().show(begin, end, viewer, view.page);
     return shown != 0 ? shown : static_cast<SysResult>(kViewsGva + view.page * kPageBytes + (first - begin));
 }
 

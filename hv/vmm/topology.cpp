@@ -95,31 +95,29 @@ Result<std::unique_ptr<Topology::Memory>> Topology::make_memory(Mode mode) const
             memory->rams.push_back(std::move(ram));
         }
     }
-    DIVISI_TRY(make_tables(*memory, mode, default_layout(mode)));
+    memory->layout = default_layout(mode);
+    DIVISI_TRY_ASSIGN(memory->tables, make_tables(memory->rams, mode, memory->layout));
     return memory;
 }
 
-Result<void> Topology::make_tables(Memory& memory, Mode mode, const RankNodes& layout) const {
-    std::vector<std::unique_ptr<PageTables>> all;
-    const std::vector<std::unique_ptr<Ram>>& rams = memory.rams.empty() ? memory_->rams : memory.rams;
+Result<Topology::Tables> Topology::make_tables(const Rams& rams, Mode mode, const RankNodes& layout) const {
+    Tables all;
     std::vector<int> files;
     files.reserve(rams.size());
     for (const auto& ram : rams) files.push_back(ram->fd());
-    memory.shows = layout.size() > 1 && files.size() <= kMostViewFiles;
+    const bool views = layout.size() > 1 && files.size() <= kMostViewFiles;
     for (const auto& nodes : layout) {
         const NodeId first{nodes.front()};
         DIVISI_TRY_ASSIGN(auto tables,
                           PageTables::create(page_ceil(fabric_->window_bytes(first, mode)) + GuestClock::window_bytes(),
-                                             memory.shows ? kViewBytes : 0));
+                                             views ? kViewBytes : 0));
         std::vector<WindowPiece> pieces = to_pieces(fabric_->window(first, mode));
         for (const WindowPiece& piece : clock_->window()) pieces.push_back(piece);
         DIVISI_TRY(tables->set_windows(pieces));
-        if (memory.shows) tables->set_view_files(files);
+        if (views) tables->set_view_files(files);
         all.push_back(std::move(tables));
     }
-    memory.tables = std::move(all);
-    memory.layout = layout;
-    return {};
+    return all;
 }
 
 Result<void> Topology::on_all_nodes(const std::function<Result<void>(std::size_t, Vcpu&)>& task) {
@@ -178,13 +176,11 @@ Result<void> Topology::prepare_job(const RankNodes& ranks, const std::vector<std
                           return a.front() == b.front() && a.size() <= b.size();
                       });
     if (!fits) {
-        Memory changed;
-        DIVISI_TRY(make_tables(changed, mode_, ranks));
+        DIVISI_TRY_ASSIGN(Tables changed, make_tables(memory_->rams, mode_, ranks));
         // The nodes let go of the old tables before those are destroyed.
         DIVISI_TRY(on_all_nodes([](std::size_t, Vcpu& vcpu) { return vcpu.unbind(); }));
-        memory_->tables = std::move(changed.tables);
-        memory_->layout = std::move(changed.layout);
-        memory_->shows = changed.shows;
+        memory_->tables = std::move(changed);
+        memory_->layout = ranks;
         DIVISI_TRY(bind_all(*memory_));
     }
     DIVISI_TRY_ASSIGN(scratch_folders_, scratch_.make_folders());

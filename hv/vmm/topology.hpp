@@ -66,8 +66,6 @@ public:
     [[nodiscard]] shm::Traffic traffic() const;
     // What a rank of the running job says that it waits for.
     [[nodiscard]] shm::Wait wait_of(std::uint32_t rank) const { return fabric_->wait_of(rank); }
-    // Whether ranks can be shown pages of each other's memory.
-    [[nodiscard]] bool shows_memory() const { return memory_->shows; }
     // What a rank of the running job has lent to another.
     [[nodiscard]] std::optional<shm::Borrowed> borrow(std::uint32_t owner, std::uint32_t loan,
                                                       std::uint32_t borrower) const {
@@ -75,12 +73,13 @@ public:
     }
 
 private:
+    using Rams = std::vector<std::unique_ptr<Ram>>;
+    using Tables = std::vector<std::unique_ptr<PageTables>>;
     // What stands in the nodes' guest-physical memory in one mode.
     struct Memory {
-        std::vector<std::unique_ptr<Ram>> rams;
-        std::vector<std::unique_ptr<PageTables>> tables;  // by rank
-        RankNodes layout;                                 // of the tables
-        bool shows = false;                               // they have all that views take
+        Rams rams;
+        Tables tables;     // by rank
+        RankNodes layout;  // of the tables
     };
 
     Topology(Config config, Scratch scratch, ChosenBackend backend);
@@ -88,7 +87,8 @@ private:
     Result<void> create_fabric();
     [[nodiscard]] RankNodes default_layout(Mode mode) const;
     Result<std::unique_ptr<Memory>> make_memory(Mode mode) const;
-    Result<void> make_tables(Memory& memory, Mode mode, const RankNodes& layout) const;
+    // With room for views, where there are ranks to be seen and not too many memories.
+    Result<Tables> make_tables(const Rams& rams, Mode mode, const RankNodes& layout) const;
     // Runs `task` on every node at the same time; the first error.
     Result<void> on_all_nodes(const std::function<Result<void>(std::size_t, Vcpu&)>& task);
     Result<void> bind_all(const Memory& memory);
