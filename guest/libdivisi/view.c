@@ -42,7 +42,13 @@ static struct {
     int32_t credit;
 } known = {.credit = FIRST_CREDIT};
 
-/* ---- what comes again and again ---- */
+/* ---- what can be seen, and comes again and again ---- */
+
+/* Who shares a PU with its peer would wait for it to ask, and to be told. */
+static int can_be_seen(uint64_t bytes) {
+    return bytes >= DVI_LEAST_LENT_BYTES && bytes <= DIVISI_VIEW_BYTES / 4u && dvi.page != NULL &&
+           (dvi.page->flags & DIVISI_ABI_FLAG_OWN_PUS) != 0u && dvi.page->backend != DIVISI_ABI_BACKEND_NATIVE;
+}
 
 static struct buffer* buffer_at(const struct dvi_link* link, uint64_t address, enum dvi_direction direction) {
     const uint64_t key = address >> 6 ^ (uint64_t)link->rank << 20 ^ (uint64_t)direction << 50;
@@ -60,13 +66,6 @@ static int comes_often(const struct dvi_link* link, uint64_t address, enum dvi_d
 
 /* ---- sending ---- */
 
-static int can_be_seen(uint64_t bytes) {
-    /* Who shares a PU with its peer would wait for it to ask, and to be told. */
-    return dvi.page != NULL && (dvi.page->flags & DIVISI_ABI_FLAG_OWN_PUS) != 0u &&
-           dvi.page->backend != DIVISI_ABI_BACKEND_NATIVE && bytes >= DVI_LEAST_LENT_BYTES &&
-           bytes <= DIVISI_VIEW_BYTES / 4u;
-}
-
 int dvi_view_pays(const struct dvi_link* link, const void* address, uint64_t bytes) {
     return can_be_seen(bytes) && dvi_lends_over(link) && comes_often(link, (uint64_t)(uintptr_t)address, DVI_OUT);
 }
@@ -83,9 +82,11 @@ static uint32_t changes(void) {
 
 /* After a change any view may be the one that shows nothing any more. */
 static void drop_if_changed(void) {
-    if (known.changes == NULL || changes() == known.seen) return;
+    if (known.changes == NULL) return;
+    const uint32_t now = changes();
+    if (now == known.seen) return;
     for (unsigned i = 0; i < VIEWS; ++i) known.views[i].end = 0;
-    known.seen = changes();
+    known.seen = now;
 }
 
 static const struct view* find(uint32_t rank, uint64_t begin, uint64_t end) {

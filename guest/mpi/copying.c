@@ -32,9 +32,8 @@
 #define SEES (DIVISI_RING_CLAIMS + 1u)
 
 bool dvm_better_copied(const struct dvm_peer* peer, const struct dvm_request* send) {
-    if (!send->datatype->contiguous) return false;
-    const bool seen = dvi_view_pays(peer->link, send->buffer, send->bytes) != 0;
-    return seen || dvi_lending_pays(peer->link, send->bytes) != 0;
+    if (send->bytes < DVI_LEAST_LENT_BYTES || !send->datatype->contiguous) return false;
+    return dvi_view_pays(peer->link, send->buffer, send->bytes) != 0 || dvi_lending_pays(peer->link, send->bytes) != 0;
 }
 
 static struct dvm_copying* copying_of(uint64_t bytes) {
@@ -47,54 +46,47 @@ static struct dvm_copying* copying_of(uint64_t bytes) {
     return copying;
 }
 
-static void lend(struct dvm_request* request, struct dvm_peer* peer, uint64_t bytes, uint32_t rights) {
-    struct dvm_copying* const copying = copying_of(bytes);
+void dvm_lend_message(struct dvm_request* send, struct dvm_peer* peer) {
+    struct dvm_copying* const copying = copying_of(send->bytes);
     if (copying == NULL) return;
-    copying->own = dvi_lend(peer->link, request->buffer, bytes, rights);
+    copying->own = dvi_lend(peer->link, send->buffer, send->bytes, DIVISI_LOAN_READ);
     if (copying->own.loan == DVI_NO_LOAN)
         free(copying);
     else
-        request->copying = copying;
+        send->copying = copying;
 }
 
-void dvm_lend_message(struct dvm_request* send, struct dvm_peer* peer) {
-    lend(send, peer, send->bytes, DIVISI_LOAN_READ);
-}
-
-/* SAFETY: the length is the sender's word; it must fit in the buffer, or the message is none for a copy. */
+/* SAFETY: the length is the sender's word; it must fit in the buffer, or the message is none for a copy. What of it the
+ * sender lets be copied, the copy itself finds out. */
 static bool can_copy(const struct dvm_request* receive, const struct dvm_peer* peer, const struct dvi_lent* message) {
     return receive->datatype->contiguous && receive->received <= receive->bytes && receive->received != 0 &&
            receive->received / PART_BYTES < UINT32_MAX / 2u && message->claim < DIVISI_RING_CLAIMS &&
            dvi_can_copy(peer->link, message) != 0;
 }
 
-/* false: it is to be accepted. */
-static bool see(struct dvm_request* receive, struct dvm_peer* peer, const struct dvi_lent* message) {
+bool dvm_take_lent(struct dvm_request* receive, struct dvm_peer* peer, const struct dvi_lent* message) {
+    if (!can_copy(receive, peer, message)) return false;
     const void* const view = dvi_view(peer->link, message, receive->received);
-    if (view == NULL) return false;
+    if (view == NULL && dvi_lending_pays(peer->link, receive->received) == 0) return false;
     struct dvm_copying* const copying = copying_of(receive->received);
     if (copying == NULL) return false;
     copying->theirs = *message;
     copying->view = view;
-    receive->copying = copying;
-    if (receive->received >= SHARED_FROM_BYTES) {
+    if (view == NULL || receive->received >= SHARED_FROM_BYTES)
         copying->own = dvi_lend(peer->link, receive->buffer, receive->received, DIVISI_LOAN_WRITE);
-        copying->own.claim = SEES;
-        if (copying->own.loan != DVI_NO_LOAN) return false;
+    const bool both = copying->own.loan != DVI_NO_LOAN;
+    if (view == NULL && !both) {
+        free(copying);
+        return false;
+    }
+    receive->copying = copying;
+    if (both) {
+        if (view != NULL) copying->own.claim = SEES;
+        return false;
     }
     dvm_interested(peer);
     dvm_copy_soon(receive);
     return true;
-}
-
-bool dvm_take_lent(struct dvm_request* receive, struct dvm_peer* peer, const struct dvi_lent* message) {
-    if (!can_copy(receive, peer, message)) return false;
-    if (see(receive, peer, message)) return true;
-    if (receive->copying != NULL || dvi_lending_pays(peer->link, receive->received) == 0) return false;
-    /* What of the message the sender lets be copied, the copy itself finds out. */
-    lend(receive, peer, receive->received, DIVISI_LOAN_WRITE);
-    if (receive->copying != NULL) receive->copying->theirs = *message;
-    return false;
 }
 
 void dvm_lent_in_vain(struct dvm_request* send) {
@@ -133,21 +125,16 @@ static bool receives(const struct dvm_request* request) {
     return request->type != DVM_SEND;
 }
 
-static bool copy_by_calls(struct dvi_link* link, const struct dvm_request* request, uint64_t begin, uint64_t end) {
-    return dvi_copy_lent(link, &request->copying->theirs, receives(request), begin, request->buffer + begin,
-                         end - begin) == 0;
-}
-
 static bool copy_parts(struct dvi_link* link, const struct dvm_request* request, uint32_t first, uint32_t end) {
     struct dvm_copying* const copying = request->copying;
     const uint64_t begin = part_begin(copying, first);
-    const uint64_t behind = part_begin(copying, end);
+    const uint64_t bytes = part_begin(copying, end) - begin;
     if (copying->view != NULL) {
-        memcpy(request->buffer + begin, copying->view + begin, behind - begin);
+        memcpy(request->buffer + begin, copying->view + begin, bytes);
         if (dvi_view_stands()) return true;
         copying->view = NULL;
     }
-    return copy_by_calls(link, request, begin, behind);
+    return dvi_copy_lent(link, &copying->theirs, receives(request), begin, request->buffer + begin, bytes) == 0;
 }
 
 /* How many parts to take on, of those from `next` on; 0: no more. */
@@ -170,14 +157,18 @@ static uint32_t parts_at_once(const struct dvi_link* link, const struct dvm_requ
  * done than there are. */
 static void copy(struct dvi_link* link, struct dvm_request* request) {
     struct dvm_copying* const copying = request->copying;
-    /* A message that nobody was told is being copied has one who copies. */
-    const bool alone = receives(request) && copying->own.loan == DVI_NO_LOAN;
+    if (copying->own.loan == DVI_NO_LOAN) {
+        /* The sender was not asked, and takes on nothing. */
+        copying->here = copying->parts;
+        copying->failed = !copy_parts(link, request, 0, copying->parts);
+        return;
+    }
     struct divisi_ring* const ring = receives(request) ? link->rx.ring : link->tx.ring;
     const uint32_t claim = receives(request) ? copying->theirs.claim : copying->own.claim;
     while (copying->here < copying->parts) {
-        const uint32_t step = alone ? copying->parts : parts_at_once(link, request, dvi_claimed(ring, claim));
+        const uint32_t step = parts_at_once(link, request, dvi_claimed(ring, claim));
         if (step == 0) return;
-        const uint32_t first = alone ? 0 : dvi_claim(ring, claim, step);
+        const uint32_t first = dvi_claim(ring, claim, step);
         if (first >= copying->parts) return;
         const uint32_t end = copying->parts - first < step ? copying->parts : first + step;
         /* After a failure the rest is taken on and left. */
