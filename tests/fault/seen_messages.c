@@ -23,22 +23,22 @@ static uint64_t word_of(int i, int round, int from) {
 }
 
 /* The map changes in one of the ways in which programs change it; the contents are lost, or kept. */
-static void map_otherwise(unsigned char** buffer) {
+static void map_otherwise(unsigned char* buffer) {
     const int rights = PROT_READ | PROT_WRITE, kind = MAP_PRIVATE | MAP_ANONYMOUS;
     switch (roll() % 4) {
         case 0:
-            munmap(*buffer, kBytes);
-            CHECK(mmap(*buffer, kBytes, rights, kind | MAP_FIXED, -1, 0) == *buffer);
+            munmap(buffer, kBytes);
+            CHECK(mmap(buffer, kBytes, rights, kind | MAP_FIXED, -1, 0) == buffer);
             break;
-        case 1: CHECK(madvise(*buffer + (1 << 19), 1 << 19, MADV_DONTNEED) == 0); break;
+        case 1: CHECK(madvise(buffer + (1 << 19), 1 << 19, MADV_DONTNEED) == 0); break;
         case 2: {
             unsigned char* const elsewhere = mmap(NULL, kBytes, rights, kind, -1, 0);
-            CHECK(mremap(*buffer, kBytes, kBytes, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere);
-            CHECK(mmap(*buffer, kBytes, rights, kind | MAP_FIXED, -1, 0) == *buffer);
+            CHECK(mremap(buffer, kBytes, kBytes, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere);
+            CHECK(mmap(buffer, kBytes, rights, kind | MAP_FIXED, -1, 0) == buffer);
             munmap(elsewhere, kBytes);
             break;
         }
-        default: CHECK(mprotect(*buffer, kBytes, PROT_READ) == 0 && mprotect(*buffer, kBytes, rights) == 0); break;
+        default: CHECK(mprotect(buffer, kBytes, PROT_READ) == 0 && mprotect(buffer, kBytes, rights) == 0); break;
     }
 }
 
@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
             /* The same for both ranks. */
             const uint32_t bytes = roll() % 2 == 0 ? roll() % kBytes : 65536 + roll() % 200000;
             words[i] = (int)(bytes / sizeof(uint64_t)) + 1;
-            if (roll() % 60 == 0) map_otherwise(&out[i]);
+            if (roll() % 60 == 0) map_otherwise(out[i]);
             uint64_t* const message = (uint64_t*)(void*)out[i];
             for (int w = 0; w < words[i]; ++w) message[w] = word_of(w, round + i, rank);
         }
