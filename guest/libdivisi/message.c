@@ -25,9 +25,7 @@ static int send_small(struct dvi_link* link, uint64_t tag, const void* data, uin
 
 /* Waits until the next piece of a message of `length` bytes fits. */
 static int wait_for_piece(struct dvi_link* link, size_t length) {
-    const uint64_t left = link->tx.left == 0u ? length : link->tx.left;
-    const uint32_t piece = left < link->tx.piece_bytes ? (uint32_t)left : link->tx.piece_bytes;
-    const int result = wait_for_space(link, divisi_round_to_lines(piece));
+    const int result = wait_for_space(link, divisi_round_to_lines(divisi_tx_next_piece(&link->tx, length)));
     /* A message without its end: nothing can follow it. */
     if (result != DIVISI_OK && link->tx.left != 0u) link->tx.broken = 1;
     return result;
@@ -240,7 +238,7 @@ int divisi_discard(int from, struct divisi_status* status) {
 static struct dvi_condition space_for(struct dvi_link* link, size_t length) {
     struct dvi_condition condition = {link, DVI_SPACE, 1, 0};
     if (length > DIVISI_SLOT_PAYLOAD_BYTES) {
-        condition.count = ((uint32_t)length + link->tx.piece_bytes - 1u) / link->tx.piece_bytes;
+        condition.count = divisi_tx_pieces(&link->tx, length);
         condition.bulk = divisi_round_to_lines((uint32_t)length);
     }
     return condition;

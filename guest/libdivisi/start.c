@@ -91,7 +91,7 @@ static int make_links(unsigned char* window, const struct divisi_node_page* page
             divisi_tx_set_timed(&link->tx, dvi_due);
             divisi_rx_set_timed(&link->rx, divisi_time_ns, dvi_longest(peer));
         } else if (link->other_pu && page->pu_ranks < 2u) {
-            divisi_tx_set_short_laps(&link->tx);
+            divisi_tx_set_concurrent(&link->tx);
         }
         dvi.linked[dvi.linked_count++] = rank;
     }

@@ -226,17 +226,21 @@ int dvm_waitall(int count, struct dvm_request* const* requests) {
     return first;
 }
 
-/* A small message, where nothing is in its way. Whether it went. */
+/* A message of one slot or one piece, where nothing is in its way. Whether it went. */
 static bool send_at_once(struct dvm_peer* peer, uint64_t envelope, const void* buffer, uint64_t bytes) {
-    if (peer->link == NULL || !dvm_queue_empty(&peer->outgoing) || dvi_gone(peer->link)) return false;
-    return dvi_send_small(peer->link, envelope, buffer, (uint32_t)bytes) == DIVISI_RING_OK;
+    struct dvi_link* const link = peer->link;
+    if (link == NULL || !dvm_queue_empty(&peer->outgoing) || dvi_gone(link)) return false;
+    if (bytes <= DIVISI_SLOT_PAYLOAD_BYTES)
+        return dvi_send_small(link, envelope, buffer, (uint32_t)bytes) == DIVISI_RING_OK;
+    return divisi_tx_next_piece(&link->tx, bytes) == bytes &&
+           dvi_send_piece_of(link, envelope, buffer, bytes) == DIVISI_RING_OK;
 }
 
 bool dvm_send_directly(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer,
                        MPI_Count count, MPI_Datatype type) {
     const struct dvm_type* const datatype = dvm_type_of(type);
     const uint64_t bytes = (uint64_t)(count * datatype->size);
-    return bytes <= DIVISI_SLOT_PAYLOAD_BYTES && datatype->contiguous &&
+    return datatype->contiguous &&
            send_at_once(&engine.peers[dvm_world_rank(comm, dest)], dvm_envelope(comm, channel, tag), buffer, bytes);
 }
 
@@ -256,12 +260,12 @@ static bool undisturbed(const struct dvm_peer* peer) {
            dvm_queue_empty(&peer->unexpected) && peer->sink.unexpected == NULL && !peer->lost;
 }
 
-/* Takes the small message that comes next, if it is the one that is wanted and fits. */
+/* Takes the message of one slot or one piece that comes next, if it is the one that is wanted and fits. */
 static bool receive_at_once(struct dvm_peer* peer, uint64_t envelope, uint64_t mask, void* buffer, uint64_t least,
                             uint64_t room, uint64_t* received) {
     struct dvi_link* const link = peer->link;
     const int seen = dvi_peek_for(link, LOOKS);
-    if (seen != DIVISI_RING_OK || link->rx.kind != DIVISI_SLOT_SMALL ||
+    if (seen != DIVISI_RING_OK || link->rx.piece != link->rx.length ||
         (link->rx.tag & (mask | DVM_KIND_MASK)) != envelope || link->rx.length > room || link->rx.length < least)
         return false;
     *received = link->rx.length;
@@ -269,7 +273,7 @@ static bool receive_at_once(struct dvm_peer* peer, uint64_t envelope, uint64_t m
     return true;
 }
 
-/* A small message that is there or comes soon, without a request. Whether it did. */
+/* A message that is there or comes soon, without a request. Whether it did. */
 static bool receive_directly(struct dvm_comm* comm, enum dvm_channel channel, int source, int tag, void* buffer,
                              uint64_t room, MPI_Status* status) {
     struct dvm_peer* const peer = &engine.peers[dvm_world_rank(comm, source)];

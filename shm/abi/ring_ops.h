@@ -34,6 +34,10 @@
 /* Pieces of a large message: large enough that a piece's price (a slot, a fence) vanishes, small enough that the
  * consumer starts early and that both ends stay in their caches. A quarter of the bulk area where that is less. */
 #define DIVISI_PIECE_MAX_BYTES 16384u
+/* Where both ends run at the same time, a message of a few of those goes in smaller ones: how long it takes is then the
+ * way of the first piece in and of the last one out, and little is saved by fewer slots. */
+#define DIVISI_SHORT_MESSAGE_BYTES 32768u
+#define DIVISI_SHORT_PIECE_BYTES 4096u
 
 /* Where a lap may end early, and how many slots of it may then still be untaken. Both ends of a quiet ring so stay
  * within lines that their first-level caches keep: to fetch a line from further away costs as much again. */
@@ -70,7 +74,7 @@ struct divisi_tx {
     uint64_t sent_bulk;
     uint64_t left; /* bytes of a begun large message that are still to be pushed */
     uint32_t broken;
-    uint32_t short_laps; /* may end laps early */
+    uint32_t concurrent; /* both ends run at the same time */
     uint32_t store;      /* DIVISI_STORE_*, of this round */
     uint32_t stored;     /* pieces of it */
     uint32_t rounds;
@@ -134,10 +138,11 @@ static inline void divisi_tx_init(struct divisi_tx* tx, void* base, uint32_t rin
     tx->least = UINT64_MAX;
 }
 
-/* Lets laps end early, for ends that run at the same time; not in a timed ring. A burst that begins just then finds
- * room for no more than a short lap until the consumer has passed its end, where others find that of the whole ring. */
-static inline void divisi_tx_set_short_laps(struct divisi_tx* tx) {
-    tx->short_laps = 1;
+/* For ends that run at the same time, on PUs of their own; not in a timed ring. Laps may then end early: a burst that
+ * begins just then finds room for no more than a short lap until the consumer has passed its end, where others find
+ * that of the whole ring. */
+static inline void divisi_tx_set_concurrent(struct divisi_tx* tx) {
+    tx->concurrent = 1;
 }
 
 /* Makes a fresh end one of a timed ring; both ends or none. */
@@ -260,9 +265,15 @@ static inline void divisi_tx_count(struct divisi_tx* tx, uint64_t bytes) {
  * The slots behind it are taken for sent, and by the consumer for taken: so all counting stays as it is. As hardly any
  * of the slots before it are untaken, the first ones are free. */
 static inline int divisi_tx_can_end_lap(struct divisi_tx* tx) {
-    if (tx->short_laps == 0u || tx->lap % DIVISI_WHOLE_LAP_EVERY == 0u || tx->next + 1u == tx->slot_count) return 0;
+    if (tx->concurrent == 0u || tx->lap % DIVISI_WHOLE_LAP_EVERY == 0u || tx->next + 1u == tx->slot_count) return 0;
     if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return 0;
     return tx->slot_count - tx->free_slots <= DIVISI_SHORT_LAP_LAG;
+}
+
+/* A line that we write next lies in the consumer's cache from the lap before: it is asked for while we do something
+ * else. (All of x86-64 has this instruction or skips it.) */
+static inline void divisi_ask_for(const void* line) {
+    __asm__ __volatile__("prefetchw %0" : : "m"(*(const unsigned char*)line));
 }
 
 static inline void divisi_tx_publish(struct divisi_tx* tx, uint32_t kind, uint32_t used) {
@@ -283,9 +294,7 @@ static inline void divisi_tx_publish(struct divisi_tx* tx, uint32_t kind, uint32
         tx->next = 0;
         ++tx->lap;
     }
-    /* The next slot lies in the consumer's cache from the lap before: it is asked for while we do something else. (All
-     * of x86-64 has this instruction or skips it.) */
-    __asm__ __volatile__("prefetchw %0" : : "m"(tx->slots[tx->next]));
+    divisi_ask_for(&tx->slots[tx->next]);
 }
 
 /* Finds a free slot, and `bulk` bytes, for `bytes` of a message; in a timed ring a slot before it says when they
@@ -345,10 +354,31 @@ static inline void divisi_tx_fill_bulk(struct divisi_tx* tx, const unsigned char
     tx->sent_bulk += taken;
 }
 
+/* The next message is like the last one as a rule, and its lines, if they are few, are asked for before it comes. */
+static inline void divisi_tx_ask_for_bulk(const struct divisi_tx* tx, uint32_t bytes) {
+    if (tx->concurrent == 0u || bytes > DIVISI_SHORT_PIECE_BYTES) return;
+    const uint32_t room = tx->bulk_bytes - tx->bulk_at;
+    const uint32_t end = tx->bulk_at + (bytes < room ? bytes : room);
+    for (uint32_t at = tx->bulk_at; at < end; at += DIVISI_LINE_BYTES) divisi_ask_for(tx->bulk + at);
+}
+
+/* How many bytes each piece of a large message of `length` bytes has, but for the last one. */
+static inline uint32_t divisi_tx_piece_bytes(const struct divisi_tx* tx, uint64_t length) {
+    const int is_short = tx->concurrent != 0u && length <= DIVISI_SHORT_MESSAGE_BYTES;
+    return is_short && tx->piece_bytes > DIVISI_SHORT_PIECE_BYTES ? DIVISI_SHORT_PIECE_BYTES : tx->piece_bytes;
+}
+
+/* How many pieces that makes; `length` is at most that of the bulk area. */
+static inline uint32_t divisi_tx_pieces(const struct divisi_tx* tx, uint64_t length) {
+    const uint32_t piece = divisi_tx_piece_bytes(tx, length);
+    return ((uint32_t)length + piece - 1u) / piece;
+}
+
 /* How many bytes the next piece of a large message of `length` bytes (more than none) has. */
 static inline uint32_t divisi_tx_next_piece(const struct divisi_tx* tx, uint64_t length) {
     const uint64_t left = tx->left == 0u ? length : tx->left;
-    return left < tx->piece_bytes ? (uint32_t)left : tx->piece_bytes;
+    const uint32_t piece = divisi_tx_piece_bytes(tx, length);
+    return left < piece ? (uint32_t)left : piece;
 }
 
 /* Whether there is room for it; DIVISI_RING_WAIT: not now. */
@@ -365,10 +395,12 @@ static inline void divisi_tx_push_piece(struct divisi_tx* tx, uint64_t tag, cons
     const uint32_t bytes = divisi_tx_next_piece(tx, length);
     struct divisi_slot* const slot = tx->slots + tx->next;
     const uint64_t fields[2] = {left, bytes};
+    /* The slot at last: the consumer looks at it, and takes its line away from who has only begun to write it. */
+    divisi_tx_fill_bulk(tx, (const unsigned char*)piece, bytes);
     slot->tag = tag;
     __builtin_memcpy(slot->payload, fields, sizeof fields);
-    divisi_tx_fill_bulk(tx, (const unsigned char*)piece, bytes);
     divisi_tx_publish(tx, tx->left == 0u ? DIVISI_SLOT_LARGE : DIVISI_SLOT_MORE, sizeof fields);
+    divisi_tx_ask_for_bulk(tx, bytes);
     if (tx->left == 0u) divisi_tx_count(tx, length);
     tx->left = left - bytes;
 }
@@ -385,8 +417,7 @@ static inline int divisi_tx_large(struct divisi_tx* tx, uint64_t tag, const void
 /* Whether a large message of `length` bytes would go without waiting. */
 static inline int divisi_tx_large_fits(struct divisi_tx* tx, uint64_t length) {
     if (tx->left != 0u || length > tx->bulk_bytes) return 0;
-    const uint32_t pieces = ((uint32_t)length + tx->piece_bytes - 1u) / tx->piece_bytes;
-    const uint32_t slots = divisi_tx_room_for(tx, pieces);
+    const uint32_t slots = divisi_tx_room_for(tx, divisi_tx_pieces(tx, length));
     const uint32_t bytes = divisi_round_to_lines((uint32_t)length);
     if (divisi_tx_room(tx) >= slots && tx->free_bulk >= bytes) return 1;
     if (divisi_tx_refresh(tx) != DIVISI_RING_OK) return 0;

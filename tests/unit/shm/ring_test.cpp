@@ -74,7 +74,7 @@ void exchange(RingPair& ring, std::uint64_t tag) {
 }
 
 struct ShortLapRing : RingPair {
-    ShortLapRing() : RingPair(kLongRing) { divisi_tx_set_short_laps(&tx); }
+    ShortLapRing() : RingPair(kLongRing) { divisi_tx_set_concurrent(&tx); }
 };
 
 TEST(Ring, OfShortLapsStaysWithinItsFirstSlotsWhileItIsQuiet) {
