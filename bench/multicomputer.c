@@ -37,6 +37,25 @@ static void stream(int rounds, int bytes) {
     if (rank == 1) MPI_Send(out, 8, MPI_BYTE, 0, 3, MPI_COMM_WORLD);
 }
 
+/* The same as programs do it: every message is written before and read afterwards. */
+static void stream_of_work(int rounds, int bytes) {
+    static volatile long read;
+    for (int i = 0; i < rounds; ++i) {
+        if (rank == 0) {
+            memset(out, i, (size_t)bytes);
+            MPI_Send(out, bytes, MPI_BYTE, 1, 2, MPI_COMM_WORLD);
+        } else {
+            long sum = 0;
+            MPI_Recv(in, bytes, MPI_BYTE, 0, 2, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+            for (const char* at = in; at < in + bytes; at += sizeof(long)) sum += *(const long*)(const void*)at;
+            read = sum;
+        }
+    }
+    (void)read;
+    if (rank == 0) MPI_Recv(in, 8, MPI_BYTE, 1, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    if (rank == 1) MPI_Send(out, 8, MPI_BYTE, 0, 3, MPI_COMM_WORLD);
+}
+
 static void barrier(int rounds, int bytes) {
     (void)bytes;
     for (int i = 0; i < rounds; ++i) MPI_Barrier(MPI_COMM_WORLD);
@@ -95,8 +114,10 @@ static void print_sizes(const char* name, operation run, const int* sizes, int p
 
 static void pair(void) {
     static const int sizes[] = {8, 64, 512, 4096, 16384, 65536, 262144, 1048576, 4194304, 0};
+    static const int work_sizes[] = {512, 4096, 65536, 1048576, 0};
     print_sizes("latency_ns", ping_pong, sizes, 2);
     print_sizes("stream_ns", stream, sizes, 1);
+    print_sizes("work_stream_ns", stream_of_work, work_sizes, 1);
 }
 
 static void all(void) {

@@ -73,19 +73,19 @@ void exchange(RingPair& ring, std::uint64_t tag) {
     (void)divisi_rx_take(&ring.rx, nullptr);
 }
 
-struct ShortLapRing : RingPair {
-    ShortLapRing() : RingPair(kLongRing) { divisi_tx_set_concurrent(&tx); }
+struct ConcurrentRing : RingPair {
+    ConcurrentRing() : RingPair(kLongRing) { divisi_tx_set_concurrent(&tx); }
 };
 
 TEST(Ring, OfShortLapsStaysWithinItsFirstSlotsWhileItIsQuiet) {
-    ShortLapRing ring;
+    ConcurrentRing ring;
     for (std::uint64_t tag = 0; tag < 10'000; ++tag) exchange(ring, tag);
     EXPECT_NE(ring.tx.slots[DIVISI_SHORT_LAP_SLOTS - 1].sequence, 0U);
     EXPECT_EQ(ring.tx.slots[DIVISI_SHORT_LAP_SLOTS].sequence, 0U);
 }
 
 TEST(Ring, OfShortLapsTakesBurstsWhereverTheyBegin) {
-    ShortLapRing ring;
+    ConcurrentRing ring;
     std::uint64_t longest = 0;
     for (int round = 0; round < 100; ++round) {
         for (int quiet = 0; quiet < 7 * round; ++quiet) exchange(ring, 1);
@@ -105,7 +105,7 @@ TEST(Ring, OfShortLapsTakesBurstsWhereverTheyBegin) {
 
 // Who sleeps for space is looked after before there is nothing left to take: else both would wait.
 TEST(Ring, LooksAfterASleepingProducerBeforeItsLastMessageIsTaken) {
-    ShortLapRing ring;
+    ConcurrentRing ring;
     for (std::uint64_t round = 0; round < 500; ++round) {
         for (std::uint64_t quiet = 0; quiet < round; ++quiet) exchange(ring, 1);
         while (divisi_tx_small(&ring.tx, 0, "x", 1) == DIVISI_RING_OK) {
@@ -118,7 +118,7 @@ TEST(Ring, LooksAfterASleepingProducerBeforeItsLastMessageIsTaken) {
 }
 
 TEST(Ring, OfShortLapsGoesAllTheWayRoundNowAndThenSoThatNoSequenceGrowsOld) {
-    ShortLapRing ring;
+    ConcurrentRing ring;
     ring.tx.lap = ring.rx.lap = DIVISI_WHOLE_LAP_EVERY - 1;
     for (std::uint64_t tag = 0; tag < 2ULL * divisi_ring_slots(kLongRing); ++tag) exchange(ring, tag);
     EXPECT_EQ(ring.tx.slots[divisi_ring_slots(kLongRing) - 1].sequence, DIVISI_WHOLE_LAP_EVERY);
@@ -135,6 +135,47 @@ TEST(Ring, LargeMessageWaitsForRoomAndGoesOnWhereItWas) {
         if (ring.tx.left != 0) (void)put_all(ring.tx, 5, sent);
     EXPECT_EQ(received, sent);
     EXPECT_EQ(ring.tx.left, 0U);
+}
+
+std::vector<std::uint32_t> pieces_of(RingPair& ring, std::uint32_t length) {
+    const Bytes sent = pattern(length, length);
+    std::vector<std::uint32_t> pieces;
+    Bytes received(length);
+    do {
+        EXPECT_EQ(divisi_tx_large(&ring.tx, 1, sent.data(), length), DIVISI_RING_OK);
+        EXPECT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_OK);
+        pieces.push_back(ring.rx.piece);
+        (void)divisi_rx_take(&ring.rx, received.data());
+    } while (ring.tx.left != 0 && pieces.size() <= length);
+    EXPECT_EQ(received, sent);
+    return pieces;
+}
+
+TEST(Ring, OfEndsThatRunAtTheSameTimeCarriesShortMessagesInShortPieces) {
+    ConcurrentRing ring;
+    const auto many = [](std::size_t count, std::uint32_t bytes) { return std::vector<std::uint32_t>(count, bytes); };
+    for (int lap = 0; lap < 20; ++lap) {
+        EXPECT_EQ(pieces_of(ring, 49), many(1, 49));
+        EXPECT_EQ(pieces_of(ring, DIVISI_SHORT_PIECE_BYTES), many(1, DIVISI_SHORT_PIECE_BYTES));
+        EXPECT_EQ(pieces_of(ring, DIVISI_SHORT_MESSAGE_BYTES), many(8, DIVISI_SHORT_PIECE_BYTES));
+        EXPECT_EQ(pieces_of(ring, 4 * DIVISI_PIECE_MAX_BYTES), many(4, DIVISI_PIECE_MAX_BYTES));
+    }
+    RingPair other(kLongRing);
+    EXPECT_EQ(pieces_of(other, DIVISI_SHORT_MESSAGE_BYTES), many(2, DIVISI_PIECE_MAX_BYTES));
+}
+
+TEST(Ring, OfEndsThatRunAtTheSameTimeTakesAllOfAMessageThatFits) {
+    ConcurrentRing ring;
+    for (std::uint32_t length = 49; length < 2 * DIVISI_SHORT_MESSAGE_BYTES; length += 977) {
+        const Bytes sent = pattern(length, length);
+        while (divisi_tx_large_fits(&ring.tx, length) != 0) {
+            ASSERT_EQ(put_all(ring.tx, length, sent), DIVISI_RING_OK) << length;
+        }
+        for (Bytes received; divisi_rx_peek(&ring.rx) == DIVISI_RING_OK; received.clear()) {
+            ASSERT_EQ(take_all(ring.rx, received), DIVISI_RING_OK);
+            EXPECT_EQ(received, sent);
+        }
+    }
 }
 
 TEST(Ring, SaysBeforehandWhetherALargeMessageFits) {
