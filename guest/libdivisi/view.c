@@ -74,6 +74,13 @@ void dvi_view_in_vain(const struct dvi_link* link, const void* address) {
     buffer_at(link, (uint64_t)(uintptr_t)address, DVI_OUT)->count = REST;
 }
 
+int dvi_rests(const struct dvi_link* link, const void* address) {
+    struct buffer* const buffer = buffer_at(link, (uint64_t)(uintptr_t)address, DVI_OUT);
+    if (buffer->count >= 0) return 0;
+    ++buffer->count;
+    return 1;
+}
+
 /* ---- receiving ---- */
 
 static uint32_t changes(void) {

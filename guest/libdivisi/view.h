@@ -14,6 +14,8 @@
 int dvi_view_pays(const struct dvi_link* link, const void* address, uint64_t bytes);
 /* The receiver rather had it through the ring: not again soon. */
 void dvi_view_in_vain(const struct dvi_link* link, const void* address);
+/* To be asked once for each such message: whether that was so just now. */
+int dvi_rests(const struct dvi_link* link, const void* address);
 
 /* Where this rank sees what the peer of `link` has lent; NULL: it does not. What is read there counts once
  * dvi_view_stands() has said so afterwards: the peer can take it away at any time. */

@@ -192,9 +192,11 @@ struct dvm_sink {
 struct dvm_peer {
     struct dvi_link* link; /* NULL: this rank itself, or one that no channel leads to */
     uint32_t rank;
-    uint32_t interest; /* requests that need this link; 0: it is left alone */
-    uint32_t whole;    /* receives posted for it whose message goes out whole without our help (dvm_goes_whole) */
-    bool listed;       /* in engine.busy */
+    uint32_t interest;    /* requests that need this link; 0: it is left alone */
+    uint32_t whole;       /* receives posted for it whose message goes out whole without our help (dvm_goes_whole) */
+    uint32_t copies;      /* lent messages of it that were copied, of those that it might rather have sent */
+    uint32_t slow_copies; /* of those that were timed, in a row */
+    bool listed;          /* in engine.busy */
     bool lost;
     struct dvm_queue posted;     /* receives that name this peer */
     struct dvm_queue unexpected; /* in order of arrival */

@@ -1,5 +1,6 @@
 /* Messages that are so large that both ends copy them, where they can reach each other's memory (guest/mpi/copying.c).
  */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,20 @@ static void many_at_once(void) {
     for (int i = 0; i < kMessages; ++i) {
         CHECK(came(bytes[i], kLength, i));
         free(bytes[i]);
+    }
+}
+
+/* So many out of the same buffer, written anew each time, that whoever copies gives up and tries again. */
+static void again_and_again(void) {
+    enum { kMessages = 1500, kWords = 12503 };
+    static uint64_t words[kWords];
+    for (uint64_t message = 0; message < kMessages && rank < 2; ++message) {
+        for (uint64_t i = 0; rank == 0 && i < kWords; ++i) words[i] = message * 1000003 + i;
+        if (rank == 0) MPI_Send(words, kWords, MPI_UINT64_T, 1, 5, MPI_COMM_WORLD);
+        if (rank == 1) MPI_Recv(words, kWords, MPI_UINT64_T, 0, 5, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        uint64_t wrong = 0;
+        for (uint64_t i = 0; i < kWords; ++i) wrong += words[i] != message * 1000003 + i;
+        CHECK(wrong == 0);
     }
 }
 
@@ -132,6 +147,7 @@ void scenario_large(void) {
     round_the_ring();
     if (size > 1) {
         many_at_once();
+        again_and_again();
         with_gaps();
     }
     collectively();
