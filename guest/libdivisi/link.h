@@ -38,13 +38,12 @@ static inline int dvi_peek(struct dvi_link* link) {
 
 /* The same, up to `looks` times more where the peer can be writing just now. */
 static inline int dvi_peek_for(struct dvi_link* link, uint32_t looks) {
-    int seen = dvi_peek(link);
-    for (uint32_t look = 0; seen == DIVISI_RING_WAIT && link->other_pu && look < looks; ++look) {
+    for (uint32_t look = 0;; ++look) {
+        const int seen = dvi_peek(link);
+        if (seen != DIVISI_RING_WAIT || !link->other_pu || look == looks) return seen;
         /* Looks without a pause between them take the line away from who is about to write it. */
         __builtin_ia32_pause();
-        seen = dvi_peek(link);
     }
-    return seen;
 }
 
 /* Takes what dvi_peek found: link->rx.piece bytes, to `to` or nowhere (NULL). The message is over when link->rx.left is

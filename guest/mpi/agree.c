@@ -30,12 +30,13 @@ int dvm_spread_bytes(struct dvm_comm* comm, int root, int tag, void* data, size_
 
 int dvm_collect_bytes(struct dvm_comm* comm, int tag, const void* mine, size_t bytes, void* all) {
     int error = MPI_SUCCESS;
-    if (comm->rank != 0) return dvm_send(comm, DVM_COLLECTIVE, 0, tag, mine, (MPI_Count)bytes, MPI_BYTE);
+    if (comm->rank != 0)
+        return dvm_send(comm, DVM_COLLECTIVE, 0, tag, mine, (MPI_Count)bytes, dvm_predefined(MPI_BYTE));
     memcpy(all, mine, bytes);
     /* The last is there last, as a rule; when it is, the others are. */
     for (int rank = comm->size; rank-- > 1 && error == MPI_SUCCESS;)
         error = dvm_recv(comm, DVM_COLLECTIVE, rank, tag, (unsigned char*)all + (size_t)rank * bytes, (MPI_Count)bytes,
-                         MPI_BYTE, NULL);
+                         dvm_predefined(MPI_BYTE), NULL);
     return error;
 }
 
@@ -46,8 +47,9 @@ int dvm_gather_bytes(struct dvm_comm* comm, int tag, const void* mine, size_t by
 
 int dvm_swap_bytes(struct dvm_comm* comm, int rank, int tag, const void* mine, size_t my_bytes, void* theirs,
                    size_t their_bytes) {
-    return dvm_sendrecv(comm, DVM_COLLECTIVE, rank, mine, (MPI_Count)my_bytes, MPI_BYTE, rank, theirs,
-                        (MPI_Count)their_bytes, MPI_BYTE, tag);
+    struct dvm_type* const byte = dvm_predefined(MPI_BYTE);
+    return dvm_sendrecv(comm, DVM_COLLECTIVE, rank, mine, (MPI_Count)my_bytes, byte, rank, theirs,
+                        (MPI_Count)their_bytes, byte, tag);
 }
 
 /* ---- contexts ---- */

@@ -14,12 +14,21 @@ struct dvm_message_arguments {
     MPI_Comm comm;
 };
 
+/* What its handles stand for. */
+struct dvm_message_objects {
+    struct dvm_comm* comm;
+    struct dvm_type* type;
+};
+
 /* Raises what is wrong; yields the error class. */
 int dvm_refuse_message(const struct dvm_message_arguments* message, bool receives, const char* call);
 
-/* MPI_SUCCESS, or an error that was raised. Everything that is right costs a few comparisons. */
-static inline int dvm_check_message(const struct dvm_message_arguments* message, bool receives, const char* call) {
-    const struct dvm_comm* const comm = dvm_comm_of(message->comm);
+/* MPI_SUCCESS and its objects, or an error that was raised. Everything that is right costs a few comparisons. */
+static inline int dvm_check_message(const struct dvm_message_arguments* message, bool receives, const char* call,
+                                    struct dvm_message_objects* objects) {
+    struct dvm_comm* const comm = dvm_comm_of(message->comm);
+    struct dvm_type* const type = dvm_type_of(message->datatype);
+    *objects = (struct dvm_message_objects){comm, type};
     engine.call = call;
     if (__builtin_expect(
             comm == NULL || message->count < 0 || message->rank >= comm->remote->size || message->tag > DVM_TAG_MAX ||
@@ -27,7 +36,6 @@ static inline int dvm_check_message(const struct dvm_message_arguments* message,
                 (message->rank < 0 && message->rank != MPI_PROC_NULL && !(receives && message->rank == MPI_ANY_SOURCE)),
             0))
         return dvm_refuse_message(message, receives, call);
-    const struct dvm_type* const type = dvm_type_of(message->datatype);
     /* Neither NULL nor MPI_IN_PLACE. */
     const bool buffer = (uintptr_t)message->buffer > (uintptr_t)MPI_IN_PLACE;
     if (__builtin_expect(

@@ -262,13 +262,13 @@ static int agree_in_group(struct dvm_comm* comm, const struct dvm_group* group, 
     const int partial = DVM_PARTIAL_TAG | (tag & (DVM_PARTIAL_TAG - 1));
     if (group->rank != 0) {
         const int leader = dvm_group_rank(comm->local, group->world[0]);
-        return dvm_recv(comm, DVM_COLLECTIVE, leader, partial, context, 1, MPI_UINT32_T, NULL);
+        return dvm_recv(comm, DVM_COLLECTIVE, leader, partial, context, 1, dvm_predefined(MPI_UINT32_T), NULL);
     }
     *context = dvm_new_context();
     int error = MPI_SUCCESS;
     for (int rank = 1; rank < group->size && error == MPI_SUCCESS; ++rank)
         error = dvm_send(comm, DVM_COLLECTIVE, dvm_group_rank(comm->local, group->world[rank]), partial, context, 1,
-                         MPI_UINT32_T);
+                         dvm_predefined(MPI_UINT32_T));
     return error;
 }
 

@@ -5,8 +5,9 @@
 
 enum life { ONCE, PERSISTENT };
 
-static int give(struct dvm_request* request, enum life life, MPI_Request* handle, MPI_Comm comm, const char* call) {
-    if (request == NULL) return dvm_error(dvm_comm_of(comm), MPI_ERR_NO_MEM, call, "not enough memory for a request");
+static int give(struct dvm_request* request, enum life life, MPI_Request* handle, struct dvm_comm* comm,
+                const char* call) {
+    if (request == NULL) return dvm_error(comm, MPI_ERR_NO_MEM, call, "not enough memory for a request");
     request->persistent = life == PERSISTENT;
     *handle = dvm_request_handle(request);
     if (life == ONCE) dvm_start(request);
@@ -15,23 +16,23 @@ static int give(struct dvm_request* request, enum life life, MPI_Request* handle
 
 static int begin_send(const struct dvm_message_arguments* message, enum dvm_send_mode mode, enum life life,
                       MPI_Request* handle, const char* call) {
-    const int wrong = dvm_check_message(message, false, call);
+    struct dvm_message_objects of;
+    const int wrong = dvm_check_message(message, false, call, &of);
     if (wrong != MPI_SUCCESS) return wrong;
-    struct dvm_request* const request =
-        dvm_new_send(dvm_comm_of(message->comm), DVM_POINT_TO_POINT, message->rank, message->tag, message->buffer,
-                     message->count, dvm_type_of(message->datatype));
+    struct dvm_request* const request = dvm_new_send(of.comm, DVM_POINT_TO_POINT, message->rank, message->tag,
+                                                     message->buffer, message->count, of.type);
     if (request != NULL) request->mode = (uint8_t)mode;
-    return give(request, life, handle, message->comm, call);
+    return give(request, life, handle, of.comm, call);
 }
 
 static int begin_receive(const struct dvm_message_arguments* message, void* buffer, enum life life, MPI_Request* handle,
                          const char* call) {
-    const int wrong = dvm_check_message(message, true, call);
+    struct dvm_message_objects of;
+    const int wrong = dvm_check_message(message, true, call, &of);
     if (wrong != MPI_SUCCESS) return wrong;
     struct dvm_request* const request =
-        dvm_new_receive(dvm_comm_of(message->comm), DVM_POINT_TO_POINT, message->rank, message->tag, buffer,
-                        message->count, dvm_type_of(message->datatype));
-    return give(request, life, handle, message->comm, call);
+        dvm_new_receive(of.comm, DVM_POINT_TO_POINT, message->rank, message->tag, buffer, message->count, of.type);
+    return give(request, life, handle, of.comm, call);
 }
 
 /* Sends differ in their mode and life, and in the type of the count. */
@@ -124,8 +125,9 @@ DVM_ALIAS(Startall);
 
 static int begin_exchange(const struct dvm_message_arguments* out, const struct dvm_message_arguments* in, void* buffer,
                           void* packed, MPI_Request* request, const char* call) {
-    int wrong = dvm_check_message(out, false, call);
-    if (wrong == MPI_SUCCESS) wrong = dvm_check_message(in, true, call);
+    struct dvm_message_objects of;
+    int wrong = dvm_check_message(out, false, call, &of);
+    if (wrong == MPI_SUCCESS) wrong = dvm_check_message(in, true, call, &of);
     MPI_Request sending = MPI_REQUEST_NULL;
     if (wrong == MPI_SUCCESS) wrong = begin_receive(in, buffer, ONCE, request, call);
     if (wrong == MPI_SUCCESS) wrong = begin_send(out, DVM_STANDARD, ONCE, &sending, call);
@@ -154,13 +156,13 @@ DEFINE_SENDRECV(Isendrecv_c, MPI_Count);
 
 static int begin_replace(const struct dvm_message_arguments* in, void* buffer, int dest, int sendtag,
                          MPI_Request* request, const char* call) {
-    const int wrong = dvm_check_message(in, true, call);
+    struct dvm_message_objects of;
+    const int wrong = dvm_check_message(in, true, call, &of);
     if (wrong != MPI_SUCCESS) return wrong;
-    const struct dvm_type* const type = dvm_type_of(in->datatype);
-    const MPI_Count bytes = in->count * type->size;
+    const MPI_Count bytes = in->count * of.type->size;
     void* const packed = malloc((size_t)bytes + 1);
-    if (packed == NULL) return dvm_error(dvm_comm_of(in->comm), MPI_ERR_NO_MEM, call, "not enough memory for a copy");
-    dvm_pack(type, in->count, buffer, 0, packed, bytes);
+    if (packed == NULL) return dvm_error(of.comm, MPI_ERR_NO_MEM, call, "not enough memory for a copy");
+    dvm_pack(of.type, in->count, buffer, 0, packed, bytes);
     const struct dvm_message_arguments out = {packed, bytes, MPI_BYTE, dest, sendtag, in->comm};
     return begin_exchange(&out, in, buffer, packed, request, call);
 }

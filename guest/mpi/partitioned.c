@@ -140,10 +140,11 @@ void dvm_start_parts(struct dvm_request* request) {
 
 static int init(const struct dvm_message_arguments* message, void* buffer, int partitions, bool sends,
                 MPI_Request* handle, const char* call) {
-    const int wrong = dvm_check_message(message, !sends, call);
+    struct dvm_message_objects of;
+    const int wrong = dvm_check_message(message, !sends, call, &of);
     if (wrong != MPI_SUCCESS) return wrong;
-    struct dvm_comm* const comm = dvm_comm_of(message->comm);
-    struct dvm_type* const type = dvm_type_of(message->datatype);
+    struct dvm_comm* const comm = of.comm;
+    struct dvm_type* const type = of.type;
     MPI_Count items = 0;
     MPI_Count bytes = 0;
     if (message->rank == MPI_ANY_SOURCE) return dvm_error(comm, MPI_ERR_RANK, call, "source MPI_ANY_SOURCE");

@@ -16,7 +16,7 @@ void dvm_plan_send(struct dvm_plan* plan, struct dvm_comm* comm, int dest, const
     if (plan->schedule != NULL)
         dvm_schedule_send(plan->schedule, comm, dest, block->buffer, block->count, block->handle);
     else
-        note(plan, dvm_send(comm, DVM_COLLECTIVE, dest, plan->tag, block->buffer, block->count, block->handle));
+        note(plan, dvm_send(comm, DVM_COLLECTIVE, dest, plan->tag, block->buffer, block->count, block->type));
 }
 
 void dvm_plan_receive(struct dvm_plan* plan, struct dvm_comm* comm, int source, const struct dvm_block* block) {
@@ -24,7 +24,7 @@ void dvm_plan_receive(struct dvm_plan* plan, struct dvm_comm* comm, int source, 
     if (plan->schedule != NULL)
         dvm_schedule_receive(plan->schedule, comm, source, block->buffer, block->count, block->handle);
     else
-        note(plan, dvm_recv(comm, DVM_COLLECTIVE, source, plan->tag, block->buffer, block->count, block->handle, NULL));
+        note(plan, dvm_recv(comm, DVM_COLLECTIVE, source, plan->tag, block->buffer, block->count, block->type, NULL));
 }
 
 void dvm_plan_swap(struct dvm_plan* plan, struct dvm_comm* comm, int dest, const struct dvm_block* out, int source,
@@ -32,11 +32,11 @@ void dvm_plan_swap(struct dvm_plan* plan, struct dvm_comm* comm, int dest, const
     if (plan->schedule != NULL) {
         dvm_plan_send(plan, comm, dest, out);
         dvm_plan_receive(plan, comm, source, in);
-    } else if (dvm_send_directly(comm, DVM_COLLECTIVE, dest, plan->tag, out->buffer, out->count, out->handle)) {
+    } else if (dvm_send_directly(comm, DVM_COLLECTIVE, dest, plan->tag, out->buffer, out->count, out->type)) {
         dvm_plan_receive(plan, comm, source, in);
     } else {
-        note(plan, dvm_sendrecv(comm, DVM_COLLECTIVE, dest, out->buffer, out->count, out->handle, source, in->buffer,
-                                in->count, in->handle, plan->tag));
+        note(plan, dvm_sendrecv(comm, DVM_COLLECTIVE, dest, out->buffer, out->count, out->type, source, in->buffer,
+                                in->count, in->type, plan->tag));
     }
 }
 

@@ -3,27 +3,28 @@
 
 #include "check.h"
 
-static int raise_in(MPI_Comm comm, int error, const char* call) {
-    return error == MPI_SUCCESS ? MPI_SUCCESS : dvm_raise(dvm_comm_of(comm), error, call);
+static int raise_in(struct dvm_comm* comm, int error, const char* call) {
+    return error == MPI_SUCCESS ? MPI_SUCCESS : dvm_raise(comm, error, call);
 }
 
 /* ---- sends ---- */
 
 static int send_in_mode(const struct dvm_message_arguments* message, enum dvm_send_mode mode, const char* call) {
-    const int wrong = dvm_check_message(message, false, call);
+    struct dvm_message_objects of;
+    const int wrong = dvm_check_message(message, false, call, &of);
     if (wrong != MPI_SUCCESS) return wrong;
-    struct dvm_comm* const comm = dvm_comm_of(message->comm);
+    struct dvm_comm* const comm = of.comm;
     if (mode != DVM_SYNCHRONOUS)
-        return raise_in(message->comm,
-                        dvm_send(comm, DVM_POINT_TO_POINT, message->rank, message->tag, message->buffer, message->count,
-                                 message->datatype),
-                        call);
-    struct dvm_request* const request = dvm_new_send(comm, DVM_POINT_TO_POINT, message->rank, message->tag,
-                                                     message->buffer, message->count, dvm_type_of(message->datatype));
+        return raise_in(
+            comm,
+            dvm_send(comm, DVM_POINT_TO_POINT, message->rank, message->tag, message->buffer, message->count, of.type),
+            call);
+    struct dvm_request* const request =
+        dvm_new_send(comm, DVM_POINT_TO_POINT, message->rank, message->tag, message->buffer, message->count, of.type);
     if (request == NULL) return dvm_error(comm, MPI_ERR_NO_MEM, call, "not enough memory for a request");
     request->mode = (uint8_t)mode;
     dvm_start(request);
-    return raise_in(message->comm, dvm_wait(request, NULL), call);
+    return raise_in(comm, dvm_wait(request, NULL), call);
 }
 
 int PMPI_Send_c(const void* buf, MPI_Count count, MPI_Datatype datatype, int dest, int tag, MPI_Comm comm) {
@@ -66,12 +67,13 @@ DVM_ALIAS(Rsend);
 /* ---- receives ---- */
 
 static int receive(const struct dvm_message_arguments* message, void* buffer, MPI_Status* status, const char* call) {
-    const int wrong = dvm_check_message(message, true, call);
+    struct dvm_message_objects of;
+    const int wrong = dvm_check_message(message, true, call, &of);
     if (wrong != MPI_SUCCESS) return wrong;
-    return raise_in(message->comm,
-                    dvm_recv(dvm_comm_of(message->comm), DVM_POINT_TO_POINT, message->rank, message->tag, buffer,
-                             message->count, message->datatype, status),
-                    call);
+    return raise_in(
+        of.comm,
+        dvm_recv(of.comm, DVM_POINT_TO_POINT, message->rank, message->tag, buffer, message->count, of.type, status),
+        call);
 }
 
 int PMPI_Recv_c(void* buf, MPI_Count count, MPI_Datatype datatype, int source, int tag, MPI_Comm comm,
@@ -89,22 +91,25 @@ DVM_ALIAS(Recv);
 
 /* ---- both ---- */
 
-static int exchange(const struct dvm_message_arguments* out, const struct dvm_message_arguments* in, void* buffer,
+/* `of`: what came of the look at `in`. */
+static int exchange(const struct dvm_message_arguments* out, struct dvm_type* out_type,
+                    const struct dvm_message_arguments* in, const struct dvm_message_objects* of, void* buffer,
                     MPI_Status* status) {
-    struct dvm_comm* const comm = dvm_comm_of(out->comm);
     struct dvm_request* receiving = NULL;
-    int error = dvm_irecv(comm, DVM_POINT_TO_POINT, in->rank, in->tag, buffer, in->count, in->datatype, &receiving);
+    int error = dvm_irecv(of->comm, DVM_POINT_TO_POINT, in->rank, in->tag, buffer, in->count, of->type, &receiving);
     if (error != MPI_SUCCESS) return error;
-    error = dvm_send(comm, DVM_POINT_TO_POINT, out->rank, out->tag, out->buffer, out->count, out->datatype);
+    error = dvm_send(of->comm, DVM_POINT_TO_POINT, out->rank, out->tag, out->buffer, out->count, out_type);
     const int received = dvm_wait(receiving, status);
     return error == MPI_SUCCESS ? received : error;
 }
 
 static int sendrecv(const struct dvm_message_arguments* out, const struct dvm_message_arguments* in, void* buffer,
                     MPI_Status* status, const char* call) {
-    int wrong = dvm_check_message(out, false, call);
-    if (wrong == MPI_SUCCESS) wrong = dvm_check_message(in, true, call);
-    return wrong != MPI_SUCCESS ? wrong : raise_in(out->comm, exchange(out, in, buffer, status), call);
+    struct dvm_message_objects of_out, of_in;
+    int wrong = dvm_check_message(out, false, call, &of_out);
+    if (wrong == MPI_SUCCESS) wrong = dvm_check_message(in, true, call, &of_in);
+    if (wrong != MPI_SUCCESS) return wrong;
+    return raise_in(of_in.comm, exchange(out, of_out.type, in, &of_in, buffer, status), call);
 }
 
 int PMPI_Sendrecv_c(const void* sendbuf, MPI_Count sendcount, MPI_Datatype sendtype, int dest, int sendtag,
@@ -128,18 +133,18 @@ DVM_ALIAS(Sendrecv);
 static int replace(const struct dvm_message_arguments* in, void* buffer, int dest, int sendtag, MPI_Status* status,
                    const char* call) {
     const struct dvm_message_arguments checked = {buffer, in->count, in->datatype, dest, sendtag, in->comm};
-    int wrong = dvm_check_message(&checked, false, call);
-    if (wrong == MPI_SUCCESS) wrong = dvm_check_message(in, true, call);
+    struct dvm_message_objects of;
+    int wrong = dvm_check_message(&checked, false, call, &of);
+    if (wrong == MPI_SUCCESS) wrong = dvm_check_message(in, true, call, &of);
     if (wrong != MPI_SUCCESS) return wrong;
-    const struct dvm_type* const type = dvm_type_of(in->datatype);
-    const MPI_Count bytes = in->count * type->size;
+    const MPI_Count bytes = in->count * of.type->size;
     void* const packed = malloc((size_t)bytes + 1);
-    if (packed == NULL) return dvm_error(dvm_comm_of(in->comm), MPI_ERR_NO_MEM, call, "not enough memory for a copy");
-    dvm_pack(type, in->count, buffer, 0, packed, bytes);
+    if (packed == NULL) return dvm_error(of.comm, MPI_ERR_NO_MEM, call, "not enough memory for a copy");
+    dvm_pack(of.type, in->count, buffer, 0, packed, bytes);
     const struct dvm_message_arguments out = {packed, bytes, MPI_BYTE, dest, sendtag, in->comm};
-    const int error = exchange(&out, in, buffer, status);
+    const int error = exchange(&out, dvm_predefined(MPI_BYTE), in, &of, buffer, status);
     free(packed);
-    return raise_in(in->comm, error, call);
+    return raise_in(of.comm, error, call);
 }
 
 int PMPI_Sendrecv_replace_c(void* buf, MPI_Count count, MPI_Datatype datatype, int dest, int sendtag, int source,

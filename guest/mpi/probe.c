@@ -25,9 +25,10 @@ struct probe {
 
 static int check_probe(int source, int tag, MPI_Comm comm, struct probe* probe, const char* call) {
     const struct dvm_message_arguments message = {NULL, 0, MPI_BYTE, source, tag, comm};
-    const int error = dvm_check_message(&message, true, call);
+    struct dvm_message_objects of;
+    const int error = dvm_check_message(&message, true, call, &of);
     if (error != MPI_SUCCESS) return error;
-    probe->comm = dvm_comm_of(comm);
+    probe->comm = of.comm;
     probe->rank = source;
     probe->tag = tag;
     probe->peer = source >= 0 ? dvm_world_rank(probe->comm, source) : DVM_ANY_PEER;
@@ -159,9 +160,10 @@ static int begin_matched(void* buffer, MPI_Count count, MPI_Datatype datatype, M
     if (message == NULL && !none) return dvm_error(NULL, MPI_ERR_REQUEST, call, "the message is none");
     struct dvm_comm* const comm = none ? dvm.self : message->comm;
     const struct dvm_message_arguments arguments = {buffer, count, datatype, MPI_PROC_NULL, 0, dvm_comm_handle(comm)};
-    const int error = dvm_check_message(&arguments, true, call);
+    struct dvm_message_objects of;
+    const int error = dvm_check_message(&arguments, true, call, &of);
     if (error != MPI_SUCCESS) return error;
-    *request = dvm_new_receive(comm, DVM_POINT_TO_POINT, MPI_PROC_NULL, 0, buffer, count, dvm_type_of(datatype));
+    *request = dvm_new_receive(comm, DVM_POINT_TO_POINT, MPI_PROC_NULL, 0, buffer, count, of.type);
     if (*request == NULL) return dvm_error(comm, MPI_ERR_NO_MEM, call, "not enough memory for a request");
     *handle = MPI_MESSAGE_NULL;
     if (none) {

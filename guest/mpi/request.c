@@ -194,16 +194,16 @@ void dvm_await(struct dvm_request* request) {
 }
 
 int dvm_isend(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer, MPI_Count count,
-              MPI_Datatype type, struct dvm_request** request) {
-    *request = dvm_new_send(comm, channel, dest, tag, buffer, count, dvm_type_of(type));
+              struct dvm_type* type, struct dvm_request** request) {
+    *request = dvm_new_send(comm, channel, dest, tag, buffer, count, type);
     if (*request == NULL) return dvm_fail(MPI_ERR_NO_MEM, "not enough memory for a request");
     dvm_start(*request);
     return MPI_SUCCESS;
 }
 
 int dvm_irecv(struct dvm_comm* comm, enum dvm_channel channel, int source, int tag, void* buffer, MPI_Count count,
-              MPI_Datatype type, struct dvm_request** request) {
-    *request = dvm_new_receive(comm, channel, source, tag, buffer, count, dvm_type_of(type));
+              struct dvm_type* type, struct dvm_request** request) {
+    *request = dvm_new_receive(comm, channel, source, tag, buffer, count, type);
     if (*request == NULL) return dvm_fail(MPI_ERR_NO_MEM, "not enough memory for a request");
     dvm_start(*request);
     return MPI_SUCCESS;
@@ -237,18 +237,16 @@ static bool send_at_once(struct dvm_peer* peer, uint64_t envelope, const void* b
 }
 
 bool dvm_send_directly(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer,
-                       MPI_Count count, MPI_Datatype type) {
-    const struct dvm_type* const datatype = dvm_type_of(type);
-    const uint64_t bytes = (uint64_t)(count * datatype->size);
-    return datatype->contiguous &&
+                       MPI_Count count, const struct dvm_type* type) {
+    const uint64_t bytes = (uint64_t)(count * type->size);
+    return type->contiguous &&
            send_at_once(&engine.peers[dvm_world_rank(comm, dest)], dvm_envelope(comm, channel, tag), buffer, bytes);
 }
 
 int dvm_send(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer, MPI_Count count,
-             MPI_Datatype type) {
+             struct dvm_type* type) {
     if (dest == MPI_PROC_NULL || dvm_send_directly(comm, channel, dest, tag, buffer, count, type)) return MPI_SUCCESS;
-    struct dvm_type* const datatype = dvm_type_of(type);
-    struct dvm_request* const request = dvm_new_send(comm, channel, dest, tag, buffer, count, datatype);
+    struct dvm_request* const request = dvm_new_send(comm, channel, dest, tag, buffer, count, type);
     if (request == NULL) return dvm_fail(MPI_ERR_NO_MEM, "not enough memory for a request");
     dvm_start(request);
     return dvm_wait(request, NULL);
@@ -287,20 +285,19 @@ static bool receive_directly(struct dvm_comm* comm, enum dvm_channel channel, in
 }
 
 int dvm_recv(struct dvm_comm* comm, enum dvm_channel channel, int source, int tag, void* buffer, MPI_Count count,
-             MPI_Datatype type, MPI_Status* status) {
-    struct dvm_type* const datatype = dvm_type_of(type);
-    if (source >= 0 && datatype->contiguous &&
-        receive_directly(comm, channel, source, tag, buffer, (uint64_t)(count * datatype->size), status))
+             struct dvm_type* type, MPI_Status* status) {
+    if (source >= 0 && type->contiguous &&
+        receive_directly(comm, channel, source, tag, buffer, (uint64_t)(count * type->size), status))
         return MPI_SUCCESS;
-    struct dvm_request* const request = dvm_new_receive(comm, channel, source, tag, buffer, count, datatype);
+    struct dvm_request* const request = dvm_new_receive(comm, channel, source, tag, buffer, count, type);
     if (request == NULL) return dvm_fail(MPI_ERR_NO_MEM, "not enough memory for a request");
     dvm_start(request);
     return dvm_wait(request, status);
 }
 
 int dvm_sendrecv(struct dvm_comm* comm, enum dvm_channel channel, int dest, const void* send_buffer,
-                 MPI_Count send_count, MPI_Datatype send_type, int source, void* receive_buffer,
-                 MPI_Count receive_count, MPI_Datatype receive_type, int tag) {
+                 MPI_Count send_count, struct dvm_type* send_type, int source, void* receive_buffer,
+                 MPI_Count receive_count, struct dvm_type* receive_type, int tag) {
     struct dvm_request* receive = NULL;
     int error = dvm_irecv(comm, channel, source, tag, receive_buffer, receive_count, receive_type, &receive);
     if (error != MPI_SUCCESS) return error;

@@ -18,6 +18,7 @@ static inline uint32_t dvm_channel_bits(enum dvm_channel channel) {
 enum dvm_send_mode { DVM_STANDARD, DVM_SYNCHRONOUS, DVM_READY, DVM_BUFFERED };
 
 struct dvm_request;
+struct dvm_type;
 
 /* NULL: not a request. */
 struct dvm_request* dvm_request_of(MPI_Request request);
@@ -26,9 +27,9 @@ struct dvm_request* dvm_request_of(MPI_Request request);
  * they may. Arguments were checked before: they are right here. The type is retained until the request is complete.
  * An error that the message itself meets (MPI_ERR_TRUNCATE, a peer that is gone) is told by the wait. */
 int dvm_isend(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer, MPI_Count count,
-              MPI_Datatype type, struct dvm_request** request);
+              struct dvm_type* type, struct dvm_request** request);
 int dvm_irecv(struct dvm_comm* comm, enum dvm_channel channel, int source, int tag, void* buffer, MPI_Count count,
-              MPI_Datatype type, struct dvm_request** request);
+              struct dvm_type* type, struct dvm_request** request);
 
 /* Waits, frees the request, and yields its error class. `status` may be NULL. */
 int dvm_wait(struct dvm_request* request, MPI_Status* status);
@@ -37,15 +38,15 @@ int dvm_waitall(int count, struct dvm_request* const* requests);
 
 /* At once. These are the fast ways: no request where none is needed. */
 int dvm_send(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer, MPI_Count count,
-             MPI_Datatype type);
-/* A small message for which there is room. Whether it went. */
+             struct dvm_type* type);
+/* A message of one slot or one piece, for which there is room. Whether it went. */
 bool dvm_send_directly(struct dvm_comm* comm, enum dvm_channel channel, int dest, int tag, const void* buffer,
-                       MPI_Count count, MPI_Datatype type);
+                       MPI_Count count, const struct dvm_type* type);
 int dvm_recv(struct dvm_comm* comm, enum dvm_channel channel, int source, int tag, void* buffer, MPI_Count count,
-             MPI_Datatype type, MPI_Status* status);
+             struct dvm_type* type, MPI_Status* status);
 int dvm_sendrecv(struct dvm_comm* comm, enum dvm_channel channel, int dest, const void* send_buffer,
-                 MPI_Count send_count, MPI_Datatype send_type, int source, void* receive_buffer,
-                 MPI_Count receive_count, MPI_Datatype receive_type, int tag);
+                 MPI_Count send_count, struct dvm_type* send_type, int source, void* receive_buffer,
+                 MPI_Count receive_count, struct dvm_type* receive_type, int tag);
 
 /* The tag of the next collective operation of `comm`: the same for all ranks, since they call collectives in one order.
  */
