@@ -7,6 +7,7 @@
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "hv/layout.hpp"
 #include "hv/vcpu.hpp"
 
 namespace divisi::hv {
@@ -23,6 +24,8 @@ public:
     virtual Result<std::unique_ptr<Vcpu>> create_vcpu(NodeId id, std::uint32_t count) = 0;
     // One of its processors has run the trial program, and no other: what that has shown of this host.
     virtual void learn(const Vcpu& /*tried*/) {}
+    // Where programs may jump to make a system call that would cost more by SYSCALL (kvm/fast_calls.hpp); 0: nowhere.
+    [[nodiscard]] virtual Gva call_address() const { return 0; }
 };
 
 // A backend that was asked for, or the best that works here, and why it was taken.

@@ -176,6 +176,7 @@ void Fabric::write_node_page(const JobSpec& job, std::uint32_t rank, const Shape
         page.shared_bytes = shared_bytes;
     }
     page.tsc_khz = job.tsc_khz;
+    if (!on_host) page.call_address = job.call_address;
     page.peers_offset = sizeof page;
     page.peer_bytes = sizeof(divisi_peer);
     layout_.spec().name.copy(static_cast<char*>(page.name), sizeof page.name - 1);

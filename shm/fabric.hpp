@@ -42,6 +42,7 @@ struct JobSpec {
     std::vector<std::uint32_t> host_ranks;  // those that host processes are to be: natively, whatever the backend
     std::uint32_t spin_ns = 0;              // 0: a default
     std::uint64_t tsc_khz = 0;              // 0: unknown; see shm/tsc.hpp
+    std::uint64_t call_address = 0;         // of ranks in nodes (shm/abi/node_page.h)
 };
 
 // What one rank has sent to another, by its own account.

@@ -9,6 +9,7 @@
 #include "internal.h"
 
 struct dvi_state dvi = {.size = 1};
+uint64_t dvi_call_address;
 
 /* What the VMM looks for to know that a program speaks libdivisi (shm/abi/node_page.h). */
 __asm__(
@@ -125,6 +126,7 @@ __attribute__((constructor(101))) static void start(void) {
         return;
     }
     dvi.page = page;
+    dvi_call_address = page->call_address;
     dvi.peers = (const struct divisi_peer*)(void*)(window + page->peers_offset);
     dvi.rank = page->rank;
     dvi.size = page->ranks;

@@ -16,6 +16,7 @@ public:
     [[nodiscard]] std::string_view name() const override { return "kvm"; }
     Result<std::unique_ptr<Vcpu>> create_vcpu(NodeId id, std::uint32_t count) override;
     void learn(const Vcpu& tried) override;
+    [[nodiscard]] Gva call_address() const override { return fast_calls_ ? kFastCallsGva : 0; }
 
 private:
     KvmBackend(Fd kvm, std::vector<kvm_cpuid_entry2> cpuid, std::size_t run_bytes);

@@ -192,6 +192,7 @@ Result<void> Topology::prepare_job(const RankNodes& ranks, const std::vector<std
         job.own_nodes.push_back(static_cast<std::uint32_t>(nodes.size()));
     }
     job.host_ranks = host_ranks;
+    job.call_address = backend_.backend->call_address();
     const std::lock_guard lock(traffic_mutex_);
     job_runs_ = true;
     return fabric_->begin_job(job);

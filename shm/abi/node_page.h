@@ -41,7 +41,9 @@
  *                 own); 0: nobody asks
  *   0xe0     8    loans_offset: divisi_loan[DIVISI_LOANS], in which this rank says what it lends (read-write, its own);
  *                 0: it can neither lend nor borrow, as host processes beside nodes
- *   0xe8    24    zero
+ *   0xe8     8    call_address: where a system call can be made by a jump, with what SYSCALL leaves in registers: RCX
+ *                 where to go on, the two bytes before which are a SYSCALL, and R11 the flags. 0: nowhere
+ *   0xf0    16    zero
  *   0x100         peers[ranks]
  *
  * An entry of the table, indexed by rank:
@@ -242,7 +244,8 @@ struct divisi_node_page {
     uint32_t zero;
     uint64_t wait_offset;
     uint64_t loans_offset;
-    unsigned char rest[24];
+    uint64_t call_address;
+    unsigned char rest[16];
 };
 
 DIVISI_ABI_ASSERT(sizeof(struct divisi_traffic) == 0x10);
@@ -276,6 +279,7 @@ DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, queue_ns) == 0xc8);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, wires) == 0xd0);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, wait_offset) == 0xd8);
 DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, loans_offset) == 0xe0);
+DIVISI_ABI_ASSERT(offsetof(struct divisi_node_page, call_address) == 0xe8);
 
 /* The size of a node page that can name `ranks` ranks: whole pages. */
 static inline uint32_t divisi_node_page_bytes(uint32_t ranks) {

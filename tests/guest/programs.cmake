@@ -62,6 +62,7 @@ divisi_guest_test(threads SOURCE threads.cpp FLAVOURS glibc pie)
 divisi_guest_test(pthreads SOURCE pthreads.c)
 divisi_guest_test(futexes SOURCE futexes.c)
 divisi_guest_test(wake_and_wait SOURCE wake_and_wait.c NATIVE_DIFFERS)
+divisi_guest_test(called_by_jumps SOURCE called_by_jumps.c OPTIONS -I${CMAKE_SOURCE_DIR})
 divisi_guest_test(many_threads SOURCE many_threads.c ARGS 64 400)
 # The issue's figure is 100000, which takes a minute: -DDIVISI_THREAD_TURNOVER=100000.
 set(DIVISI_THREAD_TURNOVER 1000 CACHE STRING "How many threads the guest suite makes and joins one after another")
