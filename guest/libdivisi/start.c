@@ -18,9 +18,9 @@ __asm__(
     ".long 7, 4, 1\n" /* owner's length, descriptor's length, DIVISI_NOTE_TYPE */
     ".asciz \"divisi\"\n"
     ".balign 4\n"
-    ".long 2\n" /* DIVISI_ABI_VERSION */
+    ".long 3\n" /* DIVISI_ABI_VERSION */
     ".popsection\n");
-DIVISI_ABI_ASSERT(DIVISI_NOTE_TYPE == 1u && DIVISI_ABI_VERSION == 2u);
+DIVISI_ABI_ASSERT(DIVISI_NOTE_TYPE == 1u && DIVISI_ABI_VERSION == 3u);
 
 struct piece {
     int fd;

@@ -12,6 +12,6 @@ __asm__(
     ".long 7, 4, 2\n" /* owner's length, descriptor's length, DIVISI_NOTE_TYPE_MPI */
     ".asciz \"divisi\"\n"
     ".balign 4\n"
-    ".long 2\n" /* DIVISI_ABI_VERSION */
+    ".long 3\n" /* DIVISI_ABI_VERSION */
     ".popsection\n");
-DIVISI_ABI_ASSERT(DIVISI_NOTE_TYPE_MPI == 2u && DIVISI_ABI_VERSION == 2u);
+DIVISI_ABI_ASSERT(DIVISI_NOTE_TYPE_MPI == 2u && DIVISI_ABI_VERSION == 3u);

@@ -19,7 +19,7 @@
  *
  *   0x00  4  sequence: the lap number (from 1) in which this slot was written; stored last, with release
  *   0x04  1  kind: DIVISI_SLOT_*
- *   0x05  1  flags: DIVISI_SLOT_ENDS_LAP, or 0
+ *   0x05  1  flags: DIVISI_SLOT_ENDS_LAP and DIVISI_SLOT_FROM_START, or 0
  *   0x06  2  payload bytes used (DIVISI_SLOT_SMALL: 0 … 48; DIVISI_SLOT_DUE: 8; the others: 16)
  *   0x08  8  tag: the sender's, passed on untouched
  *   0x10 48  payload: the bytes of a small message; or
@@ -60,6 +60,9 @@ extern "C" {
 
 /* The next slot is the first one again, though this is not the last. */
 #define DIVISI_SLOT_ENDS_LAP 1u
+/* The piece lies at the beginning of the bulk area, though what was before it, all of which was taken, did not end with
+ * that area. */
+#define DIVISI_SLOT_FROM_START 2u
 
 struct divisi_slot {
     uint32_t sequence;

@@ -276,9 +276,9 @@ static inline void divisi_ask_for(const void* line) {
     __asm__ __volatile__("prefetchw %0" : : "m"(*(const unsigned char*)line));
 }
 
-static inline void divisi_tx_publish(struct divisi_tx* tx, uint32_t kind, uint32_t used) {
+static inline void divisi_tx_publish(struct divisi_tx* tx, uint32_t kind, uint32_t used, uint32_t flags) {
     struct divisi_slot* const slot = tx->slots + tx->next;
-    uint64_t head = (uint64_t)tx->lap | (uint64_t)kind << 32 | (uint64_t)used << 48;
+    uint64_t head = (uint64_t)tx->lap | (uint64_t)kind << 32 | (uint64_t)flags << 40 | (uint64_t)used << 48;
     uint32_t steps = 1;
     if (tx->next % DIVISI_SHORT_LAP_SLOTS == DIVISI_SHORT_LAP_SLOTS - 1u && divisi_tx_can_end_lap(tx)) {
         head |= (uint64_t)DIVISI_SLOT_ENDS_LAP << 40;
@@ -309,7 +309,7 @@ static inline int divisi_tx_make_room(struct divisi_tx* tx, uint32_t bulk, uint3
     tx->room -= 2u;
     tx->free_slots = 2;
     __builtin_memcpy(tx->slots[tx->next].payload, &due, sizeof due);
-    divisi_tx_publish(tx, DIVISI_SLOT_DUE, sizeof due);
+    divisi_tx_publish(tx, DIVISI_SLOT_DUE, sizeof due, 0);
     return DIVISI_RING_OK;
 }
 
@@ -322,7 +322,7 @@ static inline int divisi_tx_small(struct divisi_tx* tx, uint64_t tag, const void
     struct divisi_slot* const slot = tx->slots + tx->next;
     slot->tag = tag;
     divisi_copy_small(slot->payload, (const unsigned char*)data, bytes);
-    divisi_tx_publish(tx, DIVISI_SLOT_SMALL, bytes);
+    divisi_tx_publish(tx, DIVISI_SLOT_SMALL, bytes, 0);
     divisi_tx_count(tx, bytes);
     return DIVISI_RING_OK;
 }
@@ -388,6 +388,17 @@ static inline int divisi_tx_piece_fits(struct divisi_tx* tx, uint64_t length) {
     return divisi_tx_make_room(tx, bytes, divisi_tx_next_piece(tx, length));
 }
 
+/* Goes back to the beginning of the bulk area for a new message, where all before it was taken: a quiet ring of ranks
+ * that share PUs so stays within a few pages, which both ends have touched before. (Ends that run at the same time
+ * would have to fetch the consumer's count.) Nothing lies in the area then, so that counts and room stay what they are.
+ * Yields the slot's flags. */
+static inline uint32_t divisi_tx_go_to_start(struct divisi_tx* tx) {
+    if (tx->concurrent != 0u || tx->due != NULL || tx->left != 0u || tx->bulk_at == 0u) return 0;
+    if (divisi_tx_refresh(tx) != DIVISI_RING_OK || tx->free_bulk != tx->bulk_bytes) return 0;
+    tx->bulk_at = 0;
+    return DIVISI_SLOT_FROM_START;
+}
+
 /* Pushes it, after divisi_tx_piece_fits; `piece` is its first byte. The first piece begins the message (tx->left is 0
  * then); it is over when tx->left is 0 again. */
 static inline void divisi_tx_push_piece(struct divisi_tx* tx, uint64_t tag, const void* piece, uint64_t length) {
@@ -395,11 +406,12 @@ static inline void divisi_tx_push_piece(struct divisi_tx* tx, uint64_t tag, cons
     const uint32_t bytes = divisi_tx_next_piece(tx, length);
     struct divisi_slot* const slot = tx->slots + tx->next;
     const uint64_t fields[2] = {left, bytes};
+    const uint32_t flags = divisi_tx_go_to_start(tx);
     /* The slot at last: the consumer looks at it, and takes its line away from who has only begun to write it. */
     divisi_tx_fill_bulk(tx, (const unsigned char*)piece, bytes);
     slot->tag = tag;
     __builtin_memcpy(slot->payload, fields, sizeof fields);
-    divisi_tx_publish(tx, tx->left == 0u ? DIVISI_SLOT_LARGE : DIVISI_SLOT_MORE, sizeof fields);
+    divisi_tx_publish(tx, tx->left == 0u ? DIVISI_SLOT_LARGE : DIVISI_SLOT_MORE, sizeof fields, flags);
     divisi_tx_ask_for_bulk(tx, bytes);
     if (tx->left == 0u) divisi_tx_count(tx, length);
     tx->left = left - bytes;
@@ -476,8 +488,10 @@ static inline int divisi_rx_accept(struct divisi_rx* rx, uint64_t head, const st
     const uint32_t flags = (uint32_t)(head >> 40) & 0xffu;
     const uint32_t used = (uint32_t)(head >> 48);
     uint64_t fields[2] = {0, 0};
-    if (flags > DIVISI_SLOT_ENDS_LAP) return DIVISI_RING_BROKEN;
-    rx->ends_lap = flags;
+    if (flags > (DIVISI_SLOT_ENDS_LAP | DIVISI_SLOT_FROM_START)) return DIVISI_RING_BROKEN;
+    rx->ends_lap = flags & DIVISI_SLOT_ENDS_LAP;
+    if ((flags & DIVISI_SLOT_FROM_START) != 0u && (kind != DIVISI_SLOT_LARGE || rx->bulk_at == 0u))
+        return DIVISI_RING_BROKEN;
     if (kind == DIVISI_SLOT_DUE) return divisi_rx_hold(rx, used, slot);
     if (kind == DIVISI_SLOT_SMALL && rx->kind == 0u && used <= DIVISI_SLOT_PAYLOAD_BYTES) {
         rx->length = rx->left = rx->piece = used;
@@ -488,6 +502,7 @@ static inline int divisi_rx_accept(struct divisi_rx* rx, uint64_t head, const st
             fields[0] > (uint64_t)INT64_MAX)
             return DIVISI_RING_BROKEN;
         if (kind == DIVISI_SLOT_LARGE) rx->length = rx->left = fields[0];
+        if ((flags & DIVISI_SLOT_FROM_START) != 0u) rx->bulk_at = 0;
         if (fields[0] != rx->left) return DIVISI_RING_BROKEN;
         rx->piece = (uint32_t)fields[1];
     } else {

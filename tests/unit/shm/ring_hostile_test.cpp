@@ -48,7 +48,7 @@ TEST(HostileProducer, CannotForgeKindOrLength) {
     slot.used = 49;
     EXPECT_EQ(peek_at(slot), DIVISI_RING_BROKEN);
     slot = small_slot(1);
-    slot.flags = DIVISI_SLOT_ENDS_LAP + 1;
+    slot.flags = 2 * DIVISI_SLOT_FROM_START;
     EXPECT_EQ(peek_at(slot), DIVISI_RING_BROKEN);
     for (int kind = 0; kind < 256; ++kind) {
         slot = small_slot(1);
@@ -66,6 +66,28 @@ TEST(HostileProducer, MayEndEveryLapAtOnce) {
         (void)divisi_rx_take(&ring.rx, nullptr);
         ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_WAIT);
     }
+}
+
+TEST(HostileProducer, MayGoBackToTheStartOnlyFromElsewhereAndWithALargeMessage) {
+    divisi_slot slot = large_slot(1, DIVISI_SLOT_LARGE, 100, 100);
+    slot.flags = DIVISI_SLOT_FROM_START;
+    EXPECT_EQ(peek_at(slot), DIVISI_RING_BROKEN) << "it is there";
+    RingPair ring;
+    for (std::uint32_t i = 0; i < 50; ++i) {
+        ring.tx.slots[i] = large_slot(1, DIVISI_SLOT_LARGE, 100, 100);
+        if (i != 0) ring.tx.slots[i].flags = DIVISI_SLOT_FROM_START;
+        ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_OK);
+        Bytes buffer(100);
+        (void)divisi_rx_take(&ring.rx, buffer.data());
+        EXPECT_EQ(ring.rx.bulk_at, 128U);
+    }
+    ring.tx.slots[50] = large_slot(1, DIVISI_SLOT_LARGE, 200, 100);
+    ring.tx.slots[51] = large_slot(1, DIVISI_SLOT_MORE, 100, 100);
+    ring.tx.slots[51].flags = DIVISI_SLOT_FROM_START;
+    ASSERT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_OK);
+    Bytes buffer(200);
+    (void)divisi_rx_take(&ring.rx, buffer.data());
+    EXPECT_EQ(divisi_rx_peek(&ring.rx), DIVISI_RING_BROKEN) << "in the middle of a message";
 }
 
 TEST(HostileProducer, CannotForgePieces) {

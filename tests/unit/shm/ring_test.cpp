@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <span>
 #include <thread>
 
 #include "ring_pair.hpp"
@@ -174,6 +175,38 @@ TEST(Ring, OfEndsThatRunAtTheSameTimeTakesAllOfAMessageThatFits) {
         for (Bytes received; divisi_rx_peek(&ring.rx) == DIVISI_RING_OK; received.clear()) {
             ASSERT_EQ(take_all(ring.rx, received), DIVISI_RING_OK);
             EXPECT_EQ(received, sent);
+        }
+    }
+}
+
+TEST(Ring, OfEndsThatTakeTurnsStaysWithinWhatItsMessagesNeedWhileItIsQuiet) {
+    RingPair ring(kLongRing);
+    for (std::uint32_t i = 0; i < 500; ++i) {
+        const Bytes sent = pattern(3000 + i % 1000, i);
+        ASSERT_EQ(put_all(ring.tx, i, sent), DIVISI_RING_OK);
+        Bytes received;
+        ASSERT_EQ(take_all(ring.rx, received), DIVISI_RING_OK);
+        ASSERT_EQ(received, sent);
+    }
+    const std::span<const unsigned char> untouched(ring.tx.bulk + 8192, ring.tx.bulk + ring.tx.bulk_bytes);
+    EXPECT_TRUE(std::all_of(untouched.begin(), untouched.end(), [](unsigned char byte) { return byte == 0; }));
+}
+
+TEST(Ring, TakesAllOfAMessageThatFitsWhereverItBegins) {
+    const std::uint32_t all = divisi_ring_bulk_bytes(DIVISI_RING_MIN_BYTES);
+    RingPair ring;
+    for (std::uint32_t round = 0; round < 5000; ++round) {
+        std::vector<Bytes> sent;
+        for (std::uint32_t i = 0; i <= round % 3; ++i) {
+            const std::uint32_t length = 1 + (round * 977 + i * 131) % all;
+            if (divisi_tx_large_fits(&ring.tx, length) == 0) break;
+            sent.push_back(pattern(length, round + i));
+            ASSERT_EQ(put_all(ring.tx, i, sent.back()), DIVISI_RING_OK) << round;
+        }
+        for (const Bytes& message : sent) {
+            Bytes received;
+            ASSERT_EQ(take_all(ring.rx, received), DIVISI_RING_OK);
+            ASSERT_EQ(received, message);
         }
     }
 }
