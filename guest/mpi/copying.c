@@ -33,11 +33,10 @@
 
 /* Below this a ring is the better way where the sender writes the buffer anew for each message: its lines are then in
  * that end's caches alone, one who copies gets them no faster than two who use a ring, and with the ring the sender
- * goes on. Who copies knows by the time it takes: measured, 9 to 15 bytes a ns, and 20 to 60 where both ends' caches
- * had them.
- */
+ * goes on. Who copies knows by the time it takes: measured, 9 to 14 bytes a ns, and 18 to 60 where both ends' caches
+ * had them. */
 #define RING_BEST_BELOW_BYTES 262144u
-#define SLOW_BYTES_A_NS 16u
+#define SLOW_BYTES_A_NS 14u
 #define SLOW_COPIES 4u
 #define TIMED_EVERY 8u
 

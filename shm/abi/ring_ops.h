@@ -354,9 +354,10 @@ static inline void divisi_tx_fill_bulk(struct divisi_tx* tx, const unsigned char
     tx->sent_bulk += taken;
 }
 
-/* The next message is like the last one as a rule, and its lines, if they are few, are asked for before it comes. */
+/* The next message is like the last one as a rule, and its lines, if they are few, are asked for before it comes; not
+ * where the consumer may be reading them. */
 static inline void divisi_tx_ask_for_bulk(const struct divisi_tx* tx, uint32_t bytes) {
-    if (tx->concurrent == 0u || bytes > DIVISI_SHORT_PIECE_BYTES) return;
+    if (tx->concurrent == 0u || bytes > DIVISI_SHORT_PIECE_BYTES || bytes > tx->free_bulk) return;
     const uint32_t room = tx->bulk_bytes - tx->bulk_at;
     const uint32_t end = tx->bulk_at + (bytes < room ? bytes : room);
     for (uint32_t at = tx->bulk_at; at < end; at += DIVISI_LINE_BYTES) divisi_ask_for(tx->bulk + at);
