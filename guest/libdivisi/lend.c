@@ -35,8 +35,15 @@ int dvi_lends_over(const struct dvi_link* link) {
     return dvi.loans != NULL && link->tx.due == NULL;
 }
 
+/* Where ranks share PUs, each time that the ring is full costs a switch to the receiver and one back, which is more
+ * than the exits of a copy. */
+static int ring_is_small_for(const struct dvi_link* link, uint64_t bytes) {
+    return (!link->other_pu || dvi.page->pu_ranks > 1u) && bytes > 2u * (uint64_t)link->tx.bulk_bytes;
+}
+
 int dvi_lending_pays(const struct dvi_link* link, uint64_t bytes) {
     if (bytes < DVI_LEAST_LENT_BYTES || !dvi_lends_over(link)) return 0;
+    if (ring_is_small_for(link, bytes)) return 1;
     if (dvi.lend_from == 0) dvi.lend_from = find_lend_from();
     return bytes >= dvi.lend_from;
 }
