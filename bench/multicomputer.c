@@ -28,13 +28,18 @@ static void ping_pong(int rounds, int bytes) {
     }
 }
 
+/* The stream has come. */
+static void acknowledge(void) {
+    if (rank == 0) MPI_Recv(in, 8, MPI_BYTE, 1, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    if (rank == 1) MPI_Send(out, 8, MPI_BYTE, 0, 3, MPI_COMM_WORLD);
+}
+
 static void stream(int rounds, int bytes) {
     for (int i = 0; i < rounds; ++i) {
         if (rank == 0) MPI_Send(out, bytes, MPI_BYTE, 1, 2, MPI_COMM_WORLD);
         if (rank == 1) MPI_Recv(in, bytes, MPI_BYTE, 0, 2, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     }
-    if (rank == 0) MPI_Recv(in, 8, MPI_BYTE, 1, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-    if (rank == 1) MPI_Send(out, 8, MPI_BYTE, 0, 3, MPI_COMM_WORLD);
+    acknowledge();
 }
 
 /* The same as programs do it: every message is written before and read afterwards. */
@@ -52,8 +57,7 @@ static void stream_of_work(int rounds, int bytes) {
         }
     }
     (void)read;
-    if (rank == 0) MPI_Recv(in, 8, MPI_BYTE, 1, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-    if (rank == 1) MPI_Send(out, 8, MPI_BYTE, 0, 3, MPI_COMM_WORLD);
+    acknowledge();
 }
 
 static void barrier(int rounds, int bytes) {

@@ -38,7 +38,7 @@ int dvi_lends_over(const struct dvi_link* link) {
 /* Where ranks share PUs, each time that the ring is full costs a switch to the receiver and one back, which is more
  * than the exits of a copy. */
 static int ring_is_small_for(const struct dvi_link* link, uint64_t bytes) {
-    return (!link->other_pu || dvi.page->pu_ranks > 1u) && bytes > 2u * (uint64_t)link->tx.bulk_bytes;
+    return link->tx.concurrent == 0u && bytes > 2u * (uint64_t)link->tx.bulk_bytes;
 }
 
 int dvi_lending_pays(const struct dvi_link* link, uint64_t bytes) {

@@ -39,35 +39,29 @@ struct dvi_timespec {
  * SYSCALL would lead (divisi_node_page.call_address; 0: by SYSCALL). Set before the program's constructors. */
 extern uint64_t dvi_call_address;
 
-/* SYSCALL would leave the flags in R11 and where to go on in RCX. The one that stands there, and that nothing leads to,
- * is where the VMM goes back to when a call is to be made again. */
-static inline long dvi_call(uint64_t address, long number, long a, long b, long c, long d, long e, long f) {
-    long result;
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    __asm__ __volatile__(
-        "leaq 1f(%%rip), %%rcx\n\t"
-        "movl $0x202, %%r11d\n\t"
-        "jmp *%[address]\n\t"
-        "syscall\n"
-        "1:"
-        : "=a"(result)
-        : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9), [address] "r"(address)
-        : "rcx", "r11", "memory", "cc");
-    return result;
-}
-
 static inline long dvi_syscall6(long number, long a, long b, long c, long d, long e, long f) {
-    if (dvi_call_address != 0u) return dvi_call(dvi_call_address, number, a, b, c, d, e, f);
+    const uint64_t address = dvi_call_address;
     long result;
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;
     register long r9 __asm__("r9") = f;
-    __asm__ __volatile__("syscall"
-                         : "=a"(result)
-                         : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                         : "rcx", "r11", "memory");
+    if (address == 0u)
+        __asm__ __volatile__("syscall"
+                             : "=a"(result)
+                             : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                             : "rcx", "r11", "memory");
+    else
+        /* SYSCALL would leave the flags in R11 and where to go on in RCX. The one that stands there, and that nothing
+         * leads to, is where the VMM goes back to when a call is to be made again. */
+        __asm__ __volatile__(
+            "leaq 1f(%%rip), %%rcx\n\t"
+            "movl $0x202, %%r11d\n\t"
+            "jmp *%[address]\n\t"
+            "syscall\n"
+            "1:"
+            : "=a"(result)
+            : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9), [address] "r"(address)
+            : "rcx", "r11", "memory", "cc");
     return result;
 }
 

@@ -218,14 +218,10 @@ DVM_ALIAS(Buffer_iflush);
 
 /* ---- of a communicator ---- */
 
-static int raise_in(struct dvm_comm* comm, int error, const char* call) {
-    return error == MPI_SUCCESS ? error : dvm_raise(comm, error, call);
-}
-
 static int attach_to(MPI_Comm comm, void* buffer, MPI_Count size, const char* call) {
     struct dvm_comm* object = NULL;
     const int error = dvm_check_comm(comm, &object, call);
-    return error == MPI_SUCCESS ? raise_in(object, dvm_pool_attach(object, buffer, size), call) : error;
+    return error == MPI_SUCCESS ? dvm_raise_if_failed(object, dvm_pool_attach(object, buffer, size), call) : error;
 }
 
 int PMPI_Comm_attach_buffer_c(MPI_Comm comm, void* buffer, MPI_Count size) {
@@ -241,7 +237,8 @@ DVM_ALIAS(Comm_attach_buffer);
 static int detach_from(MPI_Comm comm, void* buffer_address, MPI_Count* size, const char* call) {
     struct dvm_comm* object = NULL;
     const int error = dvm_check_comm(comm, &object, call);
-    return error == MPI_SUCCESS ? raise_in(object, dvm_pool_detach(object, buffer_address, size), call) : error;
+    return error == MPI_SUCCESS ? dvm_raise_if_failed(object, dvm_pool_detach(object, buffer_address, size), call)
+                                : error;
 }
 
 int PMPI_Comm_detach_buffer_c(MPI_Comm comm, void* buffer_addr, MPI_Count* size) {
@@ -272,6 +269,6 @@ DVM_ALIAS(Comm_flush_buffer);
 int PMPI_Comm_iflush_buffer(MPI_Comm comm, MPI_Request* request) {
     struct dvm_comm* object = NULL;
     const int error = flush_of(comm, &object, DVM_CALL);
-    return error == MPI_SUCCESS ? raise_in(object, dvm_done_request(request), DVM_CALL) : error;
+    return error == MPI_SUCCESS ? dvm_raise_if_failed(object, dvm_done_request(request), DVM_CALL) : error;
 }
 DVM_ALIAS(Comm_iflush_buffer);

@@ -107,10 +107,10 @@ static void release_comm(void* comm) {
 /* Rank 0 tells the others, which wait for it. */
 static void schedule_telling(struct dvm_schedule* schedule, struct dvm_comm* comm, uint32_t* contexts, int count) {
     if (comm->rank != 0) {
-        dvm_schedule_receive(schedule, comm, 0, contexts, count, MPI_UINT32_T);
+        dvm_schedule_receive(schedule, comm, 0, contexts, count, dvm_predefined(MPI_UINT32_T));
     } else {
         for (int rank = 1; rank < comm->size; ++rank)
-            dvm_schedule_send(schedule, comm, rank, contexts, count, MPI_UINT32_T);
+            dvm_schedule_send(schedule, comm, rank, contexts, count, dvm_predefined(MPI_UINT32_T));
     }
     dvm_schedule_phase(schedule);
 }
@@ -131,9 +131,9 @@ static int duplicate_later(struct dvm_comm* from, struct dvm_comm** made, MPI_Re
     contexts[1] = local->rank == 0 && from->inter ? dvm_new_context() : 0;
     if (from->inter && local->rank == 0) {
         if (picks)
-            dvm_schedule_send(schedule, from, 0, contexts, 1, MPI_UINT32_T);
+            dvm_schedule_send(schedule, from, 0, contexts, 1, dvm_predefined(MPI_UINT32_T));
         else
-            dvm_schedule_receive(schedule, from, 0, contexts, 1, MPI_UINT32_T);
+            dvm_schedule_receive(schedule, from, 0, contexts, 1, dvm_predefined(MPI_UINT32_T));
     }
     dvm_schedule_phase(schedule);
     schedule_telling(schedule, local, contexts, 2);

@@ -32,6 +32,11 @@ int dvm_fail(int error_class, const char* format, ...) __attribute__((format(pri
  * sentence noted last; yields the class where the handler returns. `call`: DVM_CALL. */
 int dvm_raise(struct dvm_comm* comm, int error_class, const char* call);
 
+/* The same of what an operation has come to: success is passed on. */
+static inline int dvm_raise_if_failed(struct dvm_comm* comm, int error, const char* call) {
+    return error == MPI_SUCCESS ? MPI_SUCCESS : dvm_raise(comm, error, call);
+}
+
 /* The same through a handler of another kind's; `handle` is what it gets a pointer to. */
 int dvm_raise_with(struct dvm_errhandler* handler, void* handle, int error_class, const char* call);
 

@@ -14,7 +14,7 @@ static void note(struct dvm_plan* plan, int error) {
 void dvm_plan_send(struct dvm_plan* plan, struct dvm_comm* comm, int dest, const struct dvm_block* block) {
     if (dest == MPI_PROC_NULL) return;
     if (plan->schedule != NULL)
-        dvm_schedule_send(plan->schedule, comm, dest, block->buffer, block->count, block->handle);
+        dvm_schedule_send(plan->schedule, comm, dest, block->buffer, block->count, block->type);
     else
         note(plan, dvm_send(comm, DVM_COLLECTIVE, dest, plan->tag, block->buffer, block->count, block->type));
 }
@@ -22,7 +22,7 @@ void dvm_plan_send(struct dvm_plan* plan, struct dvm_comm* comm, int dest, const
 void dvm_plan_receive(struct dvm_plan* plan, struct dvm_comm* comm, int source, const struct dvm_block* block) {
     if (source == MPI_PROC_NULL) return;
     if (plan->schedule != NULL)
-        dvm_schedule_receive(plan->schedule, comm, source, block->buffer, block->count, block->handle);
+        dvm_schedule_receive(plan->schedule, comm, source, block->buffer, block->count, block->type);
     else
         note(plan, dvm_recv(comm, DVM_COLLECTIVE, source, plan->tag, block->buffer, block->count, block->type, NULL));
 }

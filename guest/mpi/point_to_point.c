@@ -3,10 +3,6 @@
 
 #include "check.h"
 
-static int raise_in(struct dvm_comm* comm, int error, const char* call) {
-    return error == MPI_SUCCESS ? MPI_SUCCESS : dvm_raise(comm, error, call);
-}
-
 /* ---- sends ---- */
 
 static int send_in_mode(const struct dvm_message_arguments* message, enum dvm_send_mode mode, const char* call) {
@@ -15,7 +11,7 @@ static int send_in_mode(const struct dvm_message_arguments* message, enum dvm_se
     if (wrong != MPI_SUCCESS) return wrong;
     struct dvm_comm* const comm = of.comm;
     if (mode != DVM_SYNCHRONOUS)
-        return raise_in(
+        return dvm_raise_if_failed(
             comm,
             dvm_send(comm, DVM_POINT_TO_POINT, message->rank, message->tag, message->buffer, message->count, of.type),
             call);
@@ -24,7 +20,7 @@ static int send_in_mode(const struct dvm_message_arguments* message, enum dvm_se
     if (request == NULL) return dvm_error(comm, MPI_ERR_NO_MEM, call, "not enough memory for a request");
     request->mode = (uint8_t)mode;
     dvm_start(request);
-    return raise_in(comm, dvm_wait(request, NULL), call);
+    return dvm_raise_if_failed(comm, dvm_wait(request, NULL), call);
 }
 
 int PMPI_Send_c(const void* buf, MPI_Count count, MPI_Datatype datatype, int dest, int tag, MPI_Comm comm) {
@@ -70,7 +66,7 @@ static int receive(const struct dvm_message_arguments* message, void* buffer, MP
     struct dvm_message_objects of;
     const int wrong = dvm_check_message(message, true, call, &of);
     if (wrong != MPI_SUCCESS) return wrong;
-    return raise_in(
+    return dvm_raise_if_failed(
         of.comm,
         dvm_recv(of.comm, DVM_POINT_TO_POINT, message->rank, message->tag, buffer, message->count, of.type, status),
         call);
@@ -109,7 +105,7 @@ static int sendrecv(const struct dvm_message_arguments* out, const struct dvm_me
     int wrong = dvm_check_message(out, false, call, &of_out);
     if (wrong == MPI_SUCCESS) wrong = dvm_check_message(in, true, call, &of_in);
     if (wrong != MPI_SUCCESS) return wrong;
-    return raise_in(of_in.comm, exchange(out, of_out.type, in, &of_in, buffer, status), call);
+    return dvm_raise_if_failed(of_in.comm, exchange(out, of_out.type, in, &of_in, buffer, status), call);
 }
 
 int PMPI_Sendrecv_c(const void* sendbuf, MPI_Count sendcount, MPI_Datatype sendtype, int dest, int sendtag,
@@ -144,7 +140,7 @@ static int replace(const struct dvm_message_arguments* in, void* buffer, int des
     const struct dvm_message_arguments out = {packed, bytes, MPI_BYTE, dest, sendtag, in->comm};
     const int error = exchange(&out, dvm_predefined(MPI_BYTE), in, &of, buffer, status);
     free(packed);
-    return raise_in(of.comm, error, call);
+    return dvm_raise_if_failed(of.comm, error, call);
 }
 
 int PMPI_Sendrecv_replace_c(void* buf, MPI_Count count, MPI_Datatype datatype, int dest, int sendtag, int source,

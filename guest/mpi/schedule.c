@@ -109,7 +109,7 @@ static struct step* add_step(struct dvm_schedule* schedule, enum step_type type)
 }
 
 static void add_message(struct dvm_schedule* schedule, enum step_type type, struct dvm_comm* comm, int rank,
-                        void* buffer, MPI_Count count, MPI_Datatype datatype) {
+                        void* buffer, MPI_Count count, struct dvm_type* datatype) {
     if (rank == MPI_PROC_NULL) return;
     struct step* const step = add_step(schedule, type);
     if (step == NULL) return;
@@ -117,19 +117,19 @@ static void add_message(struct dvm_schedule* schedule, enum step_type type, stru
     step->comm = comm;
     step->buffer = buffer;
     step->count = count;
-    step->datatype = dvm_type_of(datatype);
+    step->datatype = datatype;
     dvm_retain(comm);
     dvm_type_retain(step->datatype);
 }
 
 void dvm_schedule_send(struct dvm_schedule* schedule, struct dvm_comm* comm, int dest, const void* buffer,
-                       MPI_Count count, MPI_Datatype type) {
+                       MPI_Count count, struct dvm_type* type) {
     /* A send only reads it. */
     add_message(schedule, STEP_SEND, comm, dest, (void*)(uintptr_t)buffer, count, type);
 }
 
 void dvm_schedule_receive(struct dvm_schedule* schedule, struct dvm_comm* comm, int source, void* buffer,
-                          MPI_Count count, MPI_Datatype type) {
+                          MPI_Count count, struct dvm_type* type) {
     add_message(schedule, STEP_RECEIVE, comm, source, buffer, count, type);
 }
 

@@ -27,9 +27,9 @@ void dvm_schedule_free(struct dvm_schedule* schedule);
 /* Messages go through the collective context. `comm` may differ from the schedule's own (an intercommunicator's
  * `within`). Types are retained. */
 void dvm_schedule_send(struct dvm_schedule* schedule, struct dvm_comm* comm, int dest, const void* buffer,
-                       MPI_Count count, MPI_Datatype type);
+                       MPI_Count count, struct dvm_type* type);
 void dvm_schedule_receive(struct dvm_schedule* schedule, struct dvm_comm* comm, int source, void* buffer,
-                          MPI_Count count, MPI_Datatype type);
+                          MPI_Count count, struct dvm_type* type);
 /* `context` is copied: `bytes` of it, at most 128. */
 void dvm_schedule_local(struct dvm_schedule* schedule, dvm_action action, const void* context, size_t bytes);
 /* Ends the present phase. */
